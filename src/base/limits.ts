@@ -1,0 +1,51 @@
+/**
+ * Every cap of the gateway: name, unit, value, reason. Settings may move some of them; the defaults live in
+ * config/settings.ts and refer here. Relations between caps are asserted when this file loads.
+ */
+import { assert } from './assert.js'
+
+/** Longest channel name, prefix included. It must fit the 16-bit length in front of a bus topic. */
+export const CHANNEL_BYTES_MAX = 65_000
+
+/** A GRIP response larger than this is not buffered (Pushpin's value; streams are exempt). */
+export const GRIP_RESPONSE_BYTES_MAX = 100_000
+/** A request body that must be kept so that a hold can re-send it (Pushpin's value). */
+export const GRIP_REQUEST_BYTES_MAX = 100_000
+
+/** Content a WebSocket client may have waiting for its backend before Pushpin would stall it. */
+export const WS_MESSAGE_BYTES_MAX = 200_000
+/** Content from the backend that the client has not read, above which no further request is made. */
+export const WS_UNREAD_BYTES_MAX = 200_000
+/** A backend answer with WebSocket events larger than this ends the session (Pushpin's value). */
+export const WS_RESPONSE_BYTES_MAX = 1_000_000
+/** A rejection body is cut to this many bytes (Pushpin's value). */
+export const WS_REJECT_BYTES_MAX = 100_000
+/** A rejection body above this is answered with 500: Pushpin's client_buffer_size default. */
+export const WS_REJECT_RELAY_BYTES_MAX = 8_192
+
+/** Items that may wait in the socket of a client that reads slowly; further ones are dropped and counted. */
+export const STREAM_BACKLOG_ITEMS_MAX = 100
+/** The same in bytes: stops a slow reader of large items from holding 100 of them. One item may overshoot. */
+export const STREAM_BACKLOG_BYTES_MAX = 1_048_576
+/** Bytes uWebSockets.js may hold for a WebSocket that reads slowly; a publish above it is dropped and counted. */
+export const WS_BACKPRESSURE_BYTES_MAX = 1_048_576
+
+/** What main may have put on the bus that the slowest shard has not taken, in blocks of BUS_BLOCK_BYTES. */
+export const BUS_IN_FLIGHT_BLOCKS_MAX = 524_288
+/** A bus message weighs one block, and one more for each of these many bytes. */
+export const BUS_BLOCK_BYTES = 64
+
+/** A barrier without an answer for this long is sent again. */
+export const BARRIER_RETRY_MS = 500
+/** A barrier without an answer for this long fails its holds (Pushpin's accept time-out). */
+export const BARRIER_DEADLINE_MS = 8_000
+
+/** Shutdown: what is still open then is cut. */
+export const DRAIN_DEADLINE_MS = 3_000
+
+/** uWebSockets.js carries at most this many request headers. */
+export const REQUEST_HEADERS_MAX = 100
+
+assert(CHANNEL_BYTES_MAX < 0xffff, 'a bus topic carries the channel length in 16 bits; 0xffff marks private topics')
+assert(BARRIER_RETRY_MS * 4 <= BARRIER_DEADLINE_MS, 'a barrier is retried several times before it fails')
+assert(WS_MESSAGE_BYTES_MAX <= WS_RESPONSE_BYTES_MAX, 'what a client may send, a backend may answer')

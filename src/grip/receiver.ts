@@ -1,0 +1,58 @@
+/**
+ * What fan-out sees of a session that holds channels, and what a session sees of the shard's channels.
+ */
+import type { HttpResponseFormat, HttpStreamFormat, PublishItem, WsMessageFormat } from '../wire/publish-types.js'
+import type { ChannelInstruct } from '../wire/instruct-types.js'
+import type { Subscription } from './subscriptions.js'
+
+export const ReceiverKind = { Stream: 'stream', Response: 'response', Ws: 'ws' } as const
+export type ReceiverKind = (typeof ReceiverKind)[keyof typeof ReceiverKind]
+
+interface ReceiverBase {
+  /** Kept by the hub: one per channel held, in no particular order. Read-only for the session. */
+  readonly subscriptions: Subscription[]
+  /**
+   * The channels of the last subscribe() are live (`ok`), or the barrier failed. From a live channel everything
+   * published after the client sees a byte arrives. Called exactly once per subscribe() unless leave() came first.
+   */
+  handleLive(ok: boolean): void
+}
+
+export interface StreamReceiver extends ReceiverBase {
+  readonly kind: typeof ReceiverKind.Stream
+  /** Write `chunk`, the content of `items` items joined. Never called from inside a uWebSockets.js callback. */
+  deliverChunk(chunk: Buffer, items: number): void
+  /** Actions close, hint, refresh. Chunks published before it have been delivered. */
+  deliverAction(format: HttpStreamFormat): void
+  /** Subscriptions with filters or prev-id: one item at a time, content as published. */
+  deliverItem(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void
+}
+
+export interface ResponseReceiver extends ReceiverBase {
+  readonly kind: typeof ReceiverKind.Response
+  deliverResponse(item: PublishItem, format: HttpResponseFormat, subscription: Subscription): void
+}
+
+export interface WsReceiver extends ReceiverBase {
+  readonly kind: typeof ReceiverKind.Ws
+  /** Joins and leaves the uWebSockets.js topic of a channel: what is published to plain subscribers goes by it. */
+  joinTopic(channel: string): void
+  leaveTopic(channel: string): void
+  /** What does not go by topic: ping, pong, close, refresh, and every item of a subscription with filters. */
+  deliverWs(item: PublishItem, format: WsMessageFormat, subscription: Subscription): void
+}
+
+export type Receiver = StreamReceiver | ResponseReceiver | WsReceiver
+
+/** The shard's channels. Channel names here carry the route's prefix; they are byte strings. */
+export interface ChannelHub {
+  /**
+   * Subscribes `receiver` to `channels` (in addition to what it holds; a channel it already holds gets the new
+   * prev-id and filters) and calls receiver.handleLive once all of them are live: at once, inside this call, when
+   * every one is already live on this shard.
+   */
+  subscribe(receiver: Receiver, channels: readonly ChannelInstruct[]): void
+  unsubscribe(receiver: Receiver, channel: string): void
+  /** Drops all subscriptions and a pending subscribe(). Idempotent; to be called when a session ends. */
+  leave(receiver: Receiver): void
+}

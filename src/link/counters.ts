@@ -1,0 +1,77 @@
+/**
+ * Counters that shards add to and main reads: one row of doubles per thread in a SharedArrayBuffer, one writer per row.
+ *
+ * Aligned 8-byte loads and stores do not tear on the 64-bit machines Node runs on, and a reader that is one step
+ * behind is harmless, so no atomics are needed. `add` is a plain `values[index] += n`: nothing allocated.
+ */
+
+/** name, kind and help text of every per-thread number; the order is the index. Names become Prometheus names. */
+export const COUNTERS = [
+  ['http_connections', 'gauge', 'HTTP connections open'],
+  ['ws_connections', 'gauge', 'WebSocket connections open'],
+  ['stream_holds', 'gauge', 'HTTP streams held'],
+  ['response_holds', 'gauge', 'HTTP long polls held'],
+  ['channels', 'gauge', 'channels with a subscriber on this shard'],
+  ['requests', 'counter', 'client requests, WebSocket openings included'],
+  ['ws_messages_in', 'counter', 'messages from WebSocket clients'],
+  ['ws_messages_out', 'counter', 'messages written to WebSocket clients'],
+  ['stream_items_out', 'counter', 'published items written to HTTP streams'],
+  ['responses_out', 'counter', 'long polls answered by a published item'],
+  ['bus_items', 'counter', 'published items taken from the bus'],
+  ['bus_foreign', 'counter', 'bus messages for channels that had gone meanwhile'],
+  ['barriers', 'counter', 'subscription barriers answered'],
+  ['barriers_resent', 'counter', 'subscription barriers sent again because the answer was late'],
+  ['barriers_failed', 'counter', 'subscription barriers given up at their deadline'],
+  ['backend_ok', 'counter', 'backend requests answered'],
+  ['backend_connect_failed', 'counter', 'backend requests: no connection'],
+  ['backend_timeout', 'counter', 'backend requests: time-out'],
+  ['backend_tls_failed', 'counter', 'backend requests: TLS failed'],
+  ['backend_failed', 'counter', 'backend requests: reset, malformed or unreachable'],
+  ['backend_aborted', 'counter', 'backend requests: the client went first'],
+  ['ws_retries', 'counter', 'WebSocket-over-HTTP requests sent again'],
+  ['drop_ws_backpressure', 'counter', 'items not written: WebSocket client reads too slowly'],
+  ['drop_stream_backlog', 'counter', 'items not written: stream client reads too slowly'],
+  ['drop_ws_pong', 'counter', 'pongs not written: uWebSockets.js answers pings itself'],
+  ['drop_filter', 'counter', 'items not written: a filter of the subscription'],
+  ['drop_prev_id', 'counter', 'items not written: prev-id of the subscription differs'],
+  ['drop_not_text', 'counter', 'text items that were not UTF-8'],
+  ['drop_ws_buffer', 'counter', 'WebSocket connections dropped: more waits for the backend than allowed'],
+  ['drop_bad_item', 'counter', 'bus or direct messages that could not be read'],
+  ['ws_dropped', 'counter', 'WebSocket connections dropped because of their backend'],
+  ['refused_maxconn', 'counter', 'connections refused: client_maxconn reached'],
+  ['callback_errors', 'counter', 'errors caught at a native callback; each ended one session'],
+  ['loop_lag_ms', 'gauge', 'event loop lag, worst of the last second, milliseconds'],
+] as const
+
+export type CounterName = (typeof COUNTERS)[number][0]
+
+const indexOfName = new Map<string, number>(COUNTERS.map(([name], index) => [name, index]))
+
+/** Doubles per row: the counters, padded to whole cache lines so that threads do not share one. */
+const ROW = Math.ceil((COUNTERS.length + 8) / 8) * 8
+
+/** Index by name, for hot code: `counters.values[C.bus_items]++`. */
+export const C = Object.fromEntries(COUNTERS.map(([name], index) => [name, index])) as {
+  readonly [Name in CounterName]: number
+}
+
+export class Counters {
+  readonly values: Float64Array
+
+  constructor(memory: SharedArrayBuffer, row: number) {
+    this.values = new Float64Array(memory, row * ROW * 8, COUNTERS.length)
+  }
+
+  static allocate(rows: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(rows * ROW * 8)
+  }
+
+  add(name: CounterName, n = 1): void {
+    const index = indexOfName.get(name) as number
+    this.values[index] = (this.values[index] as number) + n
+  }
+
+  get(name: CounterName): number {
+    return this.values[indexOfName.get(name) as number] as number
+  }
+}
