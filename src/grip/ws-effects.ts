@@ -4,6 +4,23 @@
 import type { ChannelInstruct } from '../wire/instruct-types.js'
 import type { Header, WsMessageType } from '../wire/publish-types.js'
 
+/** Why the client's TCP connection is ended without a close frame; the shell counts by it. */
+export const WsDropReason = {
+  /** A message over the limit, or more waits for the backend than allowed. */
+  Buffer: 'buffer',
+  /** Wrong status or type, a body that cannot be read or is too large, a second OPEN, or more accepted than offered. */
+  Answer: 'answer',
+  /** The backend sent DISCONNECT, or did not answer our CLOSE with one. */
+  Disconnect: 'disconnect',
+  /** The request had been sent completely and no answer came: it must not be sent again. */
+  Unanswered: 'unanswered',
+  /** The backend could not be reached, retries included. */
+  Unreachable: 'unreachable',
+  /** The channels of a subscribe did not become live. */
+  Barrier: 'barrier',
+} as const
+export type WsDropReason = (typeof WsDropReason)[keyof typeof WsDropReason]
+
 export type WsEffect =
   /** POST this body of WebSocket events. The shell adds the session's fixed headers; exactly one handleResponse… or handleFailure follows. */
   | {
@@ -14,6 +31,8 @@ export type WsEffect =
       readonly replayedBytes: number
       /** Meta-<name> headers, in order. */
       readonly meta: readonly Header[]
+      /** 0: sent for the first time; k: retry number k of the same body. */
+      readonly attempt: number
     }
   /** Answer the client's upgrade with 101. `headers` without Sec-WebSocket-Protocol, which is `protocol` ('' = none). */
   | { readonly kind: 'accept'; readonly headers: readonly Header[]; readonly protocol: string }
@@ -25,11 +44,12 @@ export type WsEffect =
       readonly headers: readonly Header[]
       readonly body: Buffer
     }
-  | { readonly kind: 'send'; readonly type: WsMessageType; readonly content: Buffer }
-  /** Send a close frame and end the connection. */
+  /** `droppable`: not to be queued for a client that reads slowly (automatic keep-alive messages). */
+  | { readonly kind: 'send'; readonly type: WsMessageType; readonly content: Buffer; readonly droppable: boolean }
+  /** Send a close frame and end the connection. `reason` is a byte string of at most 123 bytes. */
   | { readonly kind: 'close'; readonly code: number; readonly reason: string }
   /** End the TCP connection without a close frame. */
-  | { readonly kind: 'drop' }
+  | { readonly kind: 'drop'; readonly reason: WsDropReason }
   /** Subscribe (names carry the prefix); poll() is silent until handleLive. */
   | { readonly kind: 'subscribe'; readonly channels: readonly ChannelInstruct[] }
   | { readonly kind: 'unsubscribe'; readonly channel: string }
