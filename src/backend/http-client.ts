@@ -1,0 +1,246 @@
+/**
+ * Requests to HTTP backends, over undici's dispatch.
+ *
+ * One pool per origin and set of TLS options. A backend's failure is a value (BackendFailure), classified as the
+ * routes' failover and the WebSocket-over-HTTP retry need it; nothing here throws at its caller, and no handler is
+ * called before request() has returned.
+ */
+import type { Readable } from 'node:stream'
+import { readFileSync } from 'node:fs'
+import { type Dispatcher, Pool, buildConnector } from 'undici'
+import { assert } from '../base/assert.js'
+import { byteStringOfText } from '../base/bytes.js'
+import type { Settings } from '../config/types.js'
+import type { Target } from '../routing/types.js'
+import { FailureKind } from './types.js'
+import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
+
+/** Bytes of a backend's response head; more is a malformed answer. Twice Pushpin's default, so nothing it takes fails. */
+const RESPONSE_HEAD_BYTES_MAX = 16_384
+/** Header fields of a backend's response; more is a malformed answer (Pushpin: 64). */
+const RESPONSE_HEADERS_MAX = 200
+/** A TCP or TLS connection that is not up after this long has failed. */
+const CONNECT_TIMEOUT_MS = 10_000
+
+export class HttpBackendClient implements BackendClient {
+  readonly #settings: Settings
+  readonly #pools = new Map<string, Pool>()
+  /** Pool of a target seen before: spares building the key. Targets are frozen values that live with their table. */
+  readonly #poolOfTarget = new WeakMap<Target, Pool>()
+  #closed = false
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+  }
+
+  request(request: BackendRequest, handler: BackendHandler): BackendExchange {
+    const exchange = new HttpBackendExchange(request, handler)
+    exchange.start(this.#closed ? null : this.#pool(request.target))
+    return exchange
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const pools = [...this.#pools.values()]
+    this.#pools.clear()
+    await Promise.all(pools.map((pool) => pool.destroy()))
+  }
+
+  #pool(target: Target): Pool {
+    let pool = this.#poolOfTarget.get(target)
+    if (pool !== undefined) return pool
+    const key = poolKey(target)
+    pool = this.#pools.get(key)
+    if (pool === undefined) {
+      pool = makePool(target, this.#settings)
+      this.#pools.set(key, pool)
+    }
+    this.#poolOfTarget.set(target, pool)
+    return pool
+  }
+}
+
+function poolKey(target: Target): string {
+  const { host, port, ssl, insecure, trustConnectHost, clientCert, clientKey } = target
+  return JSON.stringify([host, port, ssl, insecure, trustConnectHost, clientCert, clientKey])
+}
+
+function makePool(target: Target, settings: Settings): Pool {
+  const host = target.host.includes(':') ? `[${target.host}]` : target.host
+  const { backendConnectionsMax, backendKeepAlive, backendTimeout } = settings.proxy
+  const keepAliveTimeoutMs = Math.max(backendKeepAlive * 1000, 1)
+  return new Pool(`${target.ssl ? 'https' : 'http'}://${host}:${String(target.port)}`, {
+    connections: backendConnectionsMax,
+    pipelining: 1,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    keepAliveMaxTimeout: keepAliveTimeoutMs,
+    headersTimeout: backendTimeout * 1000,
+    bodyTimeout: backendTimeout * 1000,
+    maxHeaderSize: Math.max(RESPONSE_HEAD_BYTES_MAX, settings.runner.clientBufferSize),
+    connect: makeConnector(target),
+  })
+}
+
+/** Errors while connecting get their class here, where TCP and TLS can still be told apart. */
+class ConnectError extends Error {
+  readonly kind: FailureKind
+
+  constructor(kind: FailureKind, cause: Error) {
+    super(cause.message === '' ? ((cause as NodeJS.ErrnoException).code ?? cause.name) : cause.message, { cause })
+    this.kind = kind
+  }
+}
+
+function makeConnector(target: Target): buildConnector.connector {
+  let connect: buildConnector.connector | Error
+  try {
+    connect = buildConnector({
+      timeout: CONNECT_TIMEOUT_MS,
+      ...(target.ssl ? { rejectUnauthorized: !target.insecure } : {}),
+      ...(target.clientCert === null ? {} : { cert: readFileSync(target.clientCert) }),
+      ...(target.clientKey === null ? {} : { key: readFileSync(target.clientKey) }),
+    })
+  } catch (error) {
+    connect = error as Error
+  }
+  return (options, callback) => {
+    if (connect instanceof Error) {
+      const failure = new ConnectError(FailureKind.Tls, connect)
+      setImmediate(() => {
+        callback(failure, null)
+      })
+      return
+    }
+    connect(options, (error: Error | null, socket) => {
+      if (error === null) callback(null, socket as NonNullable<typeof socket>)
+      else callback(new ConnectError(connectFailureKind(error, target.ssl), error), null)
+    })
+  }
+}
+
+const NETWORK_ERRORS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EMFILE'])
+
+function connectFailureKind(error: Error, ssl: boolean): FailureKind {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (code === 'ECONNREFUSED') return FailureKind.Connect
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return FailureKind.ConnectTimeout
+  return ssl && !NETWORK_ERRORS.has(code) ? FailureKind.Tls : FailureKind.Generic
+}
+
+function failureKind(error: Error): FailureKind {
+  if (error instanceof ConnectError) return error.kind
+  const code = (error as NodeJS.ErrnoException).code
+  // A silent backend counts as a connection that timed out (reference: errors shown to clients).
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') return FailureKind.ConnectTimeout
+  return FailureKind.Generic
+}
+
+/** One request: BackendExchange to its session, dispatch handler to undici. */
+class HttpBackendExchange implements BackendExchange, Dispatcher.DispatchHandler {
+  readonly #request: BackendRequest
+  #handler: BackendHandler | null
+  #abort: ((error?: Error) => void) | null = null
+  #resume: (() => void) | null = null
+  #starting = true
+  #bodySent = false
+  #headSeen = false
+
+  constructor(request: BackendRequest, handler: BackendHandler) {
+    this.#request = request
+    this.#handler = handler
+  }
+
+  start(pool: Pool | null): void {
+    if (pool === null) {
+      this.#fail({ kind: FailureKind.Generic, bodySent: false, message: 'the gateway is shutting down' })
+    } else {
+      const { target, method, path, headers, body } = this.#request
+      const options: Dispatcher.DispatchOptions = {
+        path,
+        method: method as Dispatcher.HttpMethod,
+        headers,
+        body: Array.isArray(body) ? Buffer.concat(body as Buffer[]) : (body as Buffer | Readable | null),
+      }
+      if (target.ssl && target.trustConnectHost) Object.assign(options, { servername: target.host })
+      pool.dispatch(options, this)
+    }
+    this.#starting = false
+  }
+
+  abort(): void {
+    if (this.#handler === null) return
+    this.#handler = null
+    this.#resume = null
+    this.#abort?.()
+    this.#releaseBody()
+  }
+
+  resume(): void {
+    this.#resume?.()
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    // Given up while the connection was made.
+    if (this.#handler === null) abort()
+    else this.#abort = abort
+  }
+
+  onRequestSent(): void {
+    this.#bodySent = true
+  }
+
+  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
+    if (status < 200 || this.#handler === null) return true
+    assert(!this.#headSeen, 'a response has one final head')
+    if (rawHeaders.length > RESPONSE_HEADERS_MAX * 2) {
+      this.#fail({ kind: FailureKind.Generic, bodySent: this.#bodySent, message: 'too many response headers' })
+      this.#abort?.()
+      return true
+    }
+    this.#headSeen = true
+    this.#resume = resume
+    const headers = new Array<string>(rawHeaders.length)
+    for (let index = 0; index < rawHeaders.length; index++)
+      headers[index] = (rawHeaders[index] as Buffer).toString('latin1')
+    this.#handler.handleHead(status, byteStringOfText(reason), headers)
+    return true
+  }
+
+  onData(chunk: Buffer): boolean {
+    return this.#handler === null ? true : this.#handler.handleData(chunk)
+  }
+
+  onComplete(): void {
+    const handler = this.#handler
+    if (handler === null) return
+    this.#handler = null
+    this.#resume = null
+    handler.handleEnd()
+  }
+
+  onError(error: Error): void {
+    this.#fail({ kind: failureKind(error), bodySent: this.#bodySent, message: error.message })
+  }
+
+  #fail(failure: BackendFailure): void {
+    const handler = this.#handler
+    if (handler === null) return
+    this.#resume = null
+    if (this.#starting) {
+      setImmediate(() => {
+        this.#starting = false
+        this.#fail(failure)
+      })
+      return
+    }
+    this.#handler = null
+    this.#releaseBody()
+    handler.handleFailure(failure)
+  }
+
+  /** An upload that nobody will read any more. */
+  #releaseBody(): void {
+    const body = this.#request.body
+    if (body !== null && 'destroy' in body) body.destroy()
+  }
+}
