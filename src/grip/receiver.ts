@@ -16,6 +16,8 @@ interface ReceiverBase {
    * published after the client sees a byte arrives. Called exactly once per subscribe() unless leave() came first.
    */
   handleLive(ok: boolean): void
+  /** A call into this receiver threw: it is to end, abruptly, and leave the hub. Must not throw. */
+  fail(error: unknown): void
 }
 
 export interface StreamReceiver extends ReceiverBase {

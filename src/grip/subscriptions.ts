@@ -6,6 +6,7 @@
  * and allocates nothing.
  */
 import { assert } from '../base/assert.js'
+import { DeadlineEntry } from '../base/deadlines.js'
 import { type Receiver, ReceiverKind } from './receiver.js'
 
 export class Subscription {
@@ -16,8 +17,11 @@ export class Subscription {
   filters: readonly string[]
   /** @internal Place in the channel's array of its kind. */
   place = -1
-  /** @internal Whether the receiver is in the uWebSockets.js topic (kind ws without filters). */
-  byTopic = false
+  /**
+   * Whether each item needs a look of its own for this receiver: it has filters or a prev-id, or (streams) it holds
+   * several channels, whose order a chunk joined per channel would lose. Set by the hub.
+   */
+  byItem = false
 
   constructor(channel: Channel, receiver: Receiver, prevId: string | null, filters: readonly string[]) {
     this.channel = channel
@@ -27,25 +31,26 @@ export class Subscription {
   }
 }
 
-export class Channel {
+/** One channel of this shard. Its deadline is the end of its linger (an empty channel may stay subscribed a while). */
+export abstract class Channel extends DeadlineEntry {
   /** Byte string, with the route's prefix. */
   readonly name: string
   readonly streams: Subscription[] = []
   readonly responses: Subscription[] = []
   readonly ws: Subscription[] = []
-  /** WebSocket subscriptions that are not in the topic. */
+  /** How many of `ws` (not in the uWebSockets.js topic) and of `streams` are byItem. */
   wsByItem = 0
+  streamsByItem = 0
   /** Whether the bus delivers it: the barrier of its subscription has been answered. */
   live = false
-  /** @internal Barrier number that will make it live, or 0. */
-  barrier = 0
-  /** @internal Content of this turn's http-stream items, joined and written at its end. */
+  /** Receivers that wait for it to become live. */
+  waiting = 0
+  /** Content of this turn's http-stream items, joined and written at its end. */
   chunks: Buffer[] = []
   chunkItems = 0
-  /** @internal Monotonic time until which an empty channel stays subscribed; 0: not lingering. */
-  lingerUntilMs = 0
 
   constructor(name: string) {
+    super()
     this.name = name
   }
 

@@ -1,0 +1,61 @@
+/**
+ * Logs: pino, one line of JSON each; readable text when stdout is a terminal.
+ *
+ * Every thread writes to the same descriptor with whole lines (an append of a line is one write), so lines of
+ * different threads never mix. Shards buffer and flush several times a second: an access line costs no system call.
+ */
+import { isatty } from 'node:tty'
+import { type Logger, pino } from 'pino'
+import { pinoPretty } from './log-pretty.js'
+
+export type Log = Logger
+
+/** Pushpin's levels 0..4 by name. */
+const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const
+
+const FLUSH_MS = 200
+const BUFFER_BYTES = 4096
+
+export interface LogOptions {
+  /** 0 error, 1 warn, 2 info, 3 debug, 4 trace */
+  readonly level: number
+  /** null: stdout */
+  readonly file: string | null
+  /** Buffered lines are written every 200 ms, otherwise at once. */
+  readonly buffered: boolean
+  /** Fields of every line, for example { shard: 0 }. */
+  readonly bindings: Readonly<Record<string, string | number>>
+}
+
+export interface OpenLog {
+  readonly log: Log
+  /** Writes what is buffered and stops the flush timer; the log can still be used, unbuffered lines excepted. */
+  close(): void
+}
+
+export function openLog(options: LogOptions): OpenLog {
+  const level = LEVELS[Math.max(0, Math.min(options.level, LEVELS.length - 1))] as string
+  const base = { ...options.bindings }
+  if (options.file === null && isatty(1)) {
+    const stream = pinoPretty()
+    return { log: pino({ level, base }, stream), close: () => undefined }
+  }
+  const destination = pino.destination({
+    dest: options.file ?? 1,
+    append: true,
+    mkdir: true,
+    sync: !options.buffered,
+    minLength: options.buffered ? BUFFER_BYTES : 0,
+  })
+  const log = pino({ level, base, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+  if (!options.buffered) return { log, close: () => undefined }
+  const timer = setInterval(() => destination.flush(), FLUSH_MS)
+  timer.unref()
+  return {
+    log,
+    close: () => {
+      clearInterval(timer)
+      destination.flushSync()
+    },
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * What main and a shard say to each other over the shard's MessagePort: rare things, all structured-clone values.
+ * Items and subscriptions go by the bus (bus.ts), counts through shared memory (counters.ts).
+ */
+import type { MessagePort } from 'node:worker_threads'
+import type { Settings } from '../config/types.js'
+
+/** What a shard is started with. */
+export interface ShardStart {
+  readonly shard: number
+  readonly shards: number
+  readonly settings: Settings
+  /** Routes text; parsed again by each shard, main has reported its faults. */
+  readonly routes: string
+  readonly routesFile: string
+  readonly busAddress: string
+  readonly counters: SharedArrayBuffer
+  readonly progress: SharedArrayBuffer
+  /** One Int32: connections open over all shards. */
+  readonly connections: SharedArrayBuffer
+  readonly port: MessagePort
+}
+
+export type ToMain =
+  | { readonly kind: 'listening' }
+  /** The shard cannot go on; main ends the process with this message. */
+  | { readonly kind: 'fatal'; readonly message: string }
+  /** Items that the demo target was asked to publish, as encodeBusItem writes them. */
+  | { readonly kind: 'publish'; readonly items: readonly Uint8Array[] }
+  | { readonly kind: 'drained' }
+
+export type ToShard =
+  /** Stop taking connections, end what is held politely, cut the rest at the deadline, then finish. */
+  | { readonly kind: 'drain'; readonly deadlineMs: number }

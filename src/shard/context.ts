@@ -1,0 +1,51 @@
+/**
+ * What every session of a shard works with. One object per shard, built in shard/main.ts.
+ */
+import type { BackendClient } from '../backend/types.js'
+import type { Clock } from '../base/clock.js'
+import type { Deadlines } from '../base/deadlines.js'
+import type { Log } from '../base/log.js'
+import type { Settings } from '../config/types.js'
+import type { Forwarding } from '../grip/forwarding.js'
+import type { ChannelHub } from '../grip/receiver.js'
+import type { Counters } from '../link/counters.js'
+import type { RouteTable } from '../routing/types.js'
+
+/** One line of the access log. */
+export interface AccessRecord {
+  readonly method: string
+  /** Scheme, host and path as the client asked. */
+  readonly url: string
+  /** Explicit route id, or null. */
+  readonly route: string | null
+  /** The target that answered, or null. */
+  readonly target: string | null
+  readonly from: string | null
+  readonly referer: string | null
+  readonly userAgent: string | null
+  /** What the client got; 0: nothing. */
+  readonly status: number
+  /** Body bytes written to the client. */
+  readonly bytes: number
+  readonly durationMs: number
+  /** relayed, held, opened, rejected, error, aborted */
+  readonly outcome: string
+}
+
+export interface ShardContext {
+  readonly settings: Settings
+  /** The table in force; sessions keep the route they matched. */
+  routes(): RouteTable
+  readonly forwarding: Forwarding
+  readonly backend: BackendClient
+  readonly hub: ChannelHub
+  readonly deadlines: Deadlines
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly log: Log
+  /** [0, 1) */
+  random(): number
+  /** Wall clock, for signatures. */
+  epochMs(): number
+  access(record: AccessRecord): void
+}

@@ -1,0 +1,293 @@
+/**
+ * The shard's channels: who holds them, which of them the bus delivers, and the barrier in between.
+ *
+ * A channel new to the shard is subscribed on the bus at once; receivers join it when the barrier sent after it has
+ * been answered, and are told so (handleLive) in the same breath. Joining exactly at the answer's place in the stream
+ * of bus messages means: no item put after it is missed, and none put before it is seen.
+ */
+import { assert } from '../base/assert.js'
+import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS } from '../base/limits.js'
+import { type Deadlines, DeadlineEntry } from '../base/deadlines.js'
+import type { Clock } from '../base/clock.js'
+import { type ChannelHub, type Receiver, ReceiverKind } from '../grip/receiver.js'
+import { Channel, Subscription } from '../grip/subscriptions.js'
+import type { Counters } from '../link/counters.js'
+import type { ChannelInstruct } from '../wire/instruct-types.js'
+
+/** What the hub needs of the bus (link/bus.ts: BusShard), and of direct publishers where there are any. */
+export interface ChannelSource {
+  subscribe(channel: string): void
+  unsubscribe(channel: string): void
+  sendBarrier(number: number): void
+}
+
+export interface HubOptions {
+  readonly source: ChannelSource
+  readonly deadlines: Deadlines
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly lingerMs: number
+  /** The number of channels changed. */
+  onChannels(count: number): void
+  /** Content is pending for a channel that somebody joins: write it first, it is older than the newcomer. */
+  flush(channel: Channel): void
+  /** A receiver's handleLive threw: the receiver is to be ended. */
+  onError(receiver: Receiver, error: unknown): void
+}
+
+class HubChannel extends Channel {
+  readonly #hub: Hub
+  /** The batch whose barrier will make it live; null once live. */
+  batch: Batch | null = null
+
+  constructor(hub: Hub, name: string) {
+    super(name)
+    this.#hub = hub
+  }
+
+  override handleDeadline(): void {
+    this.#hub.dropIfUnused(this, false)
+  }
+}
+
+/** A receiver whose channels are not all live. */
+interface Pending {
+  readonly receiver: Receiver
+  readonly requests: readonly ChannelInstruct[]
+  readonly channels: readonly HubChannel[]
+  left: boolean
+}
+
+/** The channels that became new in one loop turn, and who waits for them. One barrier. */
+class Batch extends DeadlineEntry {
+  readonly #hub: Hub
+  readonly channels: HubChannel[] = []
+  readonly pendings: Pending[] = []
+  /** Of the barrier sent last; a batch still being filled comes after every other. */
+  number = Number.POSITIVE_INFINITY
+  failsAtMs = 0
+
+  constructor(hub: Hub) {
+    super()
+    this.#hub = hub
+  }
+
+  override handleDeadline(nowMs: number): void {
+    this.#hub.retryOrFail(this, nowMs)
+  }
+}
+
+export class Hub implements ChannelHub {
+  readonly #options: HubOptions
+  readonly #channels = new Map<string, HubChannel>()
+  readonly #pendings = new Map<Receiver, Pending>()
+  /** Sent and unanswered, oldest first. */
+  readonly #batches: Batch[] = []
+  /** Being filled in this turn; sent at its end. */
+  #filling: Batch | null = null
+  #nextNumber = 1
+
+  constructor(options: HubOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#channels.size
+  }
+
+  channel(name: string): Channel | undefined {
+    return this.#channels.get(name)
+  }
+
+  subscribe(receiver: Receiver, requests: readonly ChannelInstruct[]): void {
+    assert(!this.#pendings.has(receiver), 'one subscribe() at a time for a receiver')
+    let last: Batch | null = null
+    const channels: HubChannel[] = []
+    for (const request of requests) {
+      const channel = this.#open(request.name)
+      channels.push(channel)
+      if (channel.batch !== null && (last === null || channel.batch.number > last.number)) last = channel.batch
+    }
+    if (last === null) {
+      this.#join(receiver, requests, channels)
+      receiver.handleLive(true)
+      return
+    }
+    for (const channel of channels) channel.waiting++
+    const pending: Pending = { receiver, requests, channels, left: false }
+    this.#pendings.set(receiver, pending)
+    last.pendings.push(pending)
+  }
+
+  unsubscribe(receiver: Receiver, name: string): void {
+    const subscription = receiver.subscriptions.find((candidate) => candidate.channel.name === name)
+    if (subscription !== undefined) this.#part(subscription)
+  }
+
+  leave(receiver: Receiver): void {
+    const pending = this.#pendings.get(receiver)
+    if (pending !== undefined) this.#abandon(pending)
+    const { subscriptions } = receiver
+    while (subscriptions.length > 0) this.#part(subscriptions[subscriptions.length - 1] as Subscription)
+  }
+
+  /** The bus answered barrier `number`: its batch and every older one are live. */
+  handleBarrier(number: number): void {
+    while (this.#batches.length > 0 && (this.#batches[0] as Batch).number <= number) {
+      const batch = this.#batches.shift() as Batch
+      this.#options.deadlines.clear(batch)
+      this.#options.counters.add('barriers')
+      for (const channel of batch.channels) {
+        channel.live = true
+        channel.batch = null
+      }
+      for (const pending of batch.pendings) this.#resolve(pending, true)
+      for (const channel of batch.channels) this.dropIfUnused(channel, false)
+    }
+  }
+
+  /** @internal */
+  retryOrFail(batch: Batch, nowMs: number): void {
+    const { counters, deadlines, source } = this.#options
+    if (nowMs >= batch.failsAtMs) {
+      counters.add('barriers_failed')
+      this.#batches.splice(this.#batches.indexOf(batch), 1)
+      for (const channel of batch.channels) {
+        // A later subscribe() starts over with a subscription of its own.
+        source.unsubscribe(channel.name)
+        this.#channels.delete(channel.name)
+      }
+      for (const pending of batch.pendings) this.#resolve(pending, false)
+      this.#options.onChannels(this.#channels.size)
+      return
+    }
+    counters.add('barriers_resent')
+    // A new number is a new topic; its answer vouches for the batch too because numbers only grow.
+    this.#sendBarrier(batch)
+    // Keep the list sorted by number: the answer is matched from its head.
+    this.#batches.splice(this.#batches.indexOf(batch), 1)
+    this.#batches.push(batch)
+    deadlines.set(batch, nowMs + BARRIER_RETRY_MS)
+  }
+
+  /** @internal Unsubscribes `channel` when nobody holds or awaits it and it need not linger. */
+  dropIfUnused(channel: HubChannel, linger: boolean): void {
+    if (channel.subscribers > 0 || channel.waiting > 0 || !channel.live) return
+    if (linger && this.#options.lingerMs > 0) {
+      this.#options.deadlines.set(channel, this.#options.clock.nowMs() + this.#options.lingerMs)
+      return
+    }
+    this.#options.deadlines.clear(channel)
+    channel.live = false
+    this.#channels.delete(channel.name)
+    this.#options.source.unsubscribe(channel.name)
+    this.#options.onChannels(this.#channels.size)
+  }
+
+  #open(name: string): HubChannel {
+    const known = this.#channels.get(name)
+    if (known !== undefined) return known
+    const channel = new HubChannel(this, name)
+    this.#channels.set(name, channel)
+    this.#options.onChannels(this.#channels.size)
+    this.#options.source.subscribe(name)
+    if (this.#filling === null) {
+      this.#filling = new Batch(this)
+      setImmediate(() => this.#sendFilled())
+    }
+    channel.batch = this.#filling
+    this.#filling.channels.push(channel)
+    return channel
+  }
+
+  #sendFilled(): void {
+    const batch = this.#filling as Batch
+    this.#filling = null
+    const nowMs = this.#options.clock.nowMs()
+    batch.failsAtMs = nowMs + BARRIER_DEADLINE_MS
+    this.#sendBarrier(batch)
+    this.#batches.push(batch)
+    this.#options.deadlines.set(batch, nowMs + BARRIER_RETRY_MS)
+  }
+
+  #sendBarrier(batch: Batch): void {
+    batch.number = this.#nextNumber++
+    this.#options.source.sendBarrier(batch.number)
+  }
+
+  #resolve(pending: Pending, answered: boolean): void {
+    if (pending.left) return
+    const { receiver, requests, channels } = pending
+    this.#pendings.delete(receiver)
+    for (const channel of channels) channel.waiting--
+    // A channel of an older batch that failed meanwhile is not on the bus any more.
+    const ok = answered && channels.every((channel) => this.#channels.get(channel.name) === channel)
+    try {
+      if (ok) this.#join(receiver, requests, channels)
+      receiver.handleLive(ok)
+    } catch (error) {
+      this.#options.onError(receiver, error)
+    }
+  }
+
+  #abandon(pending: Pending): void {
+    pending.left = true
+    this.#pendings.delete(pending.receiver)
+    for (const channel of pending.channels) {
+      channel.waiting--
+      this.dropIfUnused(channel, false)
+    }
+  }
+
+  #join(receiver: Receiver, requests: readonly ChannelInstruct[], channels: readonly HubChannel[]): void {
+    for (let i = 0; i < requests.length; i++) {
+      const request = requests[i] as ChannelInstruct
+      const channel = channels[i] as HubChannel
+      this.#options.deadlines.clear(channel)
+      this.#options.flush(channel)
+      let subscription = receiver.subscriptions.find((candidate) => candidate.channel === channel)
+      if (subscription === undefined) {
+        subscription = new Subscription(channel, receiver, request.prevId, request.filters)
+        channel.add(subscription)
+        if (receiver.kind === ReceiverKind.Ws) receiver.joinTopic(channel.name)
+      } else {
+        subscription.prevId = request.prevId
+        subscription.filters = request.filters
+      }
+    }
+    for (const subscription of receiver.subscriptions) this.#classify(subscription)
+  }
+
+  /** Decides whether items can go the common way (uWebSockets.js topic, joined chunk) or need a look of their own. */
+  #classify(subscription: Subscription): void {
+    const { receiver, channel } = subscription
+    const byItem =
+      subscription.filters.length > 0 ||
+      (receiver.kind === ReceiverKind.Stream && (subscription.prevId !== null || receiver.subscriptions.length > 1))
+    if (byItem === subscription.byItem) return
+    subscription.byItem = byItem
+    const step = byItem ? 1 : -1
+    if (receiver.kind === ReceiverKind.Ws) {
+      channel.wsByItem += step
+      if (byItem) receiver.leaveTopic(channel.name)
+      else receiver.joinTopic(channel.name)
+    } else if (receiver.kind === ReceiverKind.Stream) {
+      // What is pending goes the way it was meant to go.
+      this.#options.flush(channel)
+      channel.streamsByItem += step
+    }
+  }
+
+  #part(subscription: Subscription): void {
+    const { receiver } = subscription
+    const channel = subscription.channel as HubChannel
+    if (receiver.kind === ReceiverKind.Ws) {
+      if (subscription.byItem) channel.wsByItem--
+      else receiver.leaveTopic(channel.name)
+    } else if (receiver.kind === ReceiverKind.Stream && subscription.byItem) {
+      channel.streamsByItem--
+    }
+    channel.remove(subscription)
+    this.dropIfUnused(channel, receiver.kind === ReceiverKind.Response)
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * One shard: a thread with its own uWebSockets.js listener, sessions, channels and backend connections.
+ *
+ * piscina runs `shard` as one endless task; its promise resolves when the shard has drained and every native handle is
+ * closed, in the order that does not abort the process: listen sockets, sockets, ZeroMQ, port.
+ */
+import { readFileSync } from 'node:fs'
+import uWS from 'uWebSockets.js'
+import { createBackendClient } from '../backend/client.js'
+import { systemClock } from '../base/clock.js'
+import { Deadlines, TICK_MS } from '../base/deadlines.js'
+import { openLog } from '../base/log.js'
+import { logFileOf } from '../config/log-file.js'
+import { Forwarding } from '../grip/forwarding.js'
+import { encodeBusItem } from '../link/bus-item.js'
+import { BusProgress, BusShard } from '../link/bus.js'
+import { C, Counters } from '../link/counters.js'
+import type { ShardStart, ToMain, ToShard } from '../link/messages.js'
+import { loadRoutes } from '../routing/load.js'
+import type { ShardContext } from './context.js'
+import { Fanout } from './fanout.js'
+import { Feed } from './feed.js'
+import { Hub } from './hub.js'
+import { HttpListener } from './http-listener.js'
+import { listenForWebSockets } from './ws-listener.js'
+import { WsShared } from './ws-shared.js'
+
+/** Runs until main says drain. Fails only before it listens; later trouble is told to main over the port. */
+export default async function shard(start: ShardStart): Promise<void> {
+  await new Shard(start).run()
+}
+
+/** What the shard measures of its own loop: the worst lateness of the deadline tick in the last second. */
+const LAG_WINDOW_TICKS = Math.round(1000 / TICK_MS)
+
+class Shard {
+  readonly #start: ShardStart
+  readonly #counters: Counters
+  readonly #connections: Int32Array
+  readonly #deadlines: Deadlines
+  readonly #log: ReturnType<typeof openLog>
+  readonly #bus: BusShard
+  readonly #hub: Hub
+  readonly #feed: Feed
+  readonly #app: uWS.TemplatedApp
+  readonly #context: ShardContext
+  readonly #webSockets: WsShared
+  readonly #http: HttpListener
+  readonly #listenSockets: uWS.us_listen_socket[] = []
+  #draining = false
+  #drainDeadlineMs = 0
+  #finish: (() => void) | null = null
+  #tickDueMs = 0
+  #lagMs = 0
+  #lagTicks = 0
+
+  constructor(start: ShardStart) {
+    this.#start = start
+    const { settings, shard: number } = start
+    this.#counters = new Counters(start.counters, number)
+    this.#connections = new Int32Array(start.connections)
+    this.#deadlines = new Deadlines(systemClock.nowMs())
+    this.#log = openLog({
+      level: settings.runner.logLevel,
+      file: logFileOf(settings),
+      buffered: true,
+      bindings: { shard: number },
+    })
+    const { log } = this.#log
+    // Without this every answer would name uWebSockets.js. Per thread.
+    uWS._cfg('silent')
+    this.#app = uWS.App()
+    const progress = new BusProgress(start.progress)
+    this.#bus = new BusShard(start.busAddress, number, progress)
+    const fanout = new Fanout({
+      topics: this.#app,
+      counters: this.#counters,
+      onError: (receiver, error) => {
+        receiver.fail(error)
+      },
+    })
+    this.#hub = new Hub({
+      source: this.#bus,
+      deadlines: this.#deadlines,
+      clock: systemClock,
+      counters: this.#counters,
+      lingerMs: settings.handler.subscriptionLinger * 1000,
+      onChannels: (count) => {
+        progress.setChannels(number, count)
+        this.#counters.values[C.channels] = count
+      },
+      flush: (channel) => {
+        fanout.flush(channel)
+      },
+      onError: (receiver, error) => {
+        receiver.fail(error)
+      },
+    })
+    this.#feed = new Feed({
+      hub: this.#hub,
+      fanout,
+      counters: this.#counters,
+      log,
+      onFatal: (message) => {
+        this.#tell({ kind: 'fatal', message: `shard ${String(number)}: ${message}` })
+      },
+    })
+    const { table } = loadRoutes(settings, start.routes, start.routesFile)
+    this.#context = {
+      settings,
+      routes: () => table,
+      forwarding: new Forwarding(settings, (path) => readFileSync(path)),
+      backend: createBackendClient(settings, (items) => {
+        this.#tell({ kind: 'publish', items: items.map((item) => encodeBusItem(item)) })
+      }),
+      hub: this.#hub,
+      deadlines: this.#deadlines,
+      clock: systemClock,
+      counters: this.#counters,
+      log,
+      random: Math.random,
+      epochMs: Date.now,
+      access: (record) => {
+        log.info(record, 'access')
+      },
+    }
+    this.#webSockets = new WsShared(this.#context, start.shards, () => {
+      Atomics.sub(this.#connections, 0, 1)
+    })
+    this.#http = new HttpListener(this.#context, () => this.#draining)
+  }
+
+  async run(): Promise<void> {
+    const { port, shard: number } = this.#start
+    const finished = new Promise<void>((resolve) => {
+      this.#finish = resolve
+    })
+    port.on('message', (message: ToShard) => {
+      if (message.kind === 'drain') this.#drain(message.deadlineMs)
+    })
+    const feeding = this.#bus.run(this.#feed)
+    const ticks = setInterval(() => {
+      this.#tick()
+    }, TICK_MS)
+    try {
+      this.#admit()
+      listenForWebSockets(this.#app, {
+        context: this.#context,
+        shared: this.#webSockets,
+        ssl: false,
+        isDraining: () => this.#draining,
+      })
+      this.#http.attach(this.#app, false)
+      await this.#listen()
+      this.#tell({ kind: 'listening' })
+      await finished
+    } finally {
+      clearInterval(ticks)
+      for (const socket of this.#listenSockets) uWS.us_listen_socket_close(socket)
+      this.#app.close()
+      await this.#context.backend.close()
+      this.#bus.close()
+      await feeding
+      this.#log.log.debug({ shard: number }, 'shard ended')
+      this.#log.close()
+      port.close()
+    }
+  }
+
+  /** Counts connections over all shards and refuses those above client_maxconn. */
+  #admit(): void {
+    const { clientMaxconn } = this.#start.settings.runner
+    this.#app.filter((res, change) => {
+      if (Number(change) < 0) {
+        Atomics.sub(this.#connections, 0, 1)
+        this.#counters.add('http_connections', -1)
+        return
+      }
+      this.#counters.add('http_connections', 1)
+      if (Atomics.add(this.#connections, 0, 1) < clientMaxconn) return
+      this.#counters.add('refused_maxconn')
+      res.close()
+    })
+  }
+
+  async #listen(): Promise<void> {
+    for (const { host, port } of this.#start.settings.runner.httpPorts) {
+      await new Promise<void>((resolve, reject) => {
+        this.#app.listen(host, port, (socket) => {
+          if (socket === false) return reject(new Error(`cannot listen on ${host}:${String(port)}`))
+          this.#listenSockets.push(socket)
+          resolve()
+        })
+      })
+    }
+  }
+
+  #tick(): void {
+    const nowMs = systemClock.nowMs()
+    this.#measureLag(nowMs)
+    try {
+      this.#deadlines.advance(nowMs)
+    } catch (error) {
+      this.#counters.add('callback_errors')
+      this.#log.log.error({ err: error }, 'deadline handler failed')
+    }
+    if (this.#draining) this.#finishWhenDrained(nowMs)
+  }
+
+  #measureLag(nowMs: number): void {
+    if (this.#tickDueMs > 0) this.#lagMs = Math.max(this.#lagMs, nowMs - this.#tickDueMs)
+    this.#tickDueMs = nowMs + TICK_MS
+    if (++this.#lagTicks < LAG_WINDOW_TICKS) return
+    this.#counters.values[C.loop_lag_ms] = Math.max(0, Math.round(this.#lagMs))
+    this.#lagMs = 0
+    this.#lagTicks = 0
+  }
+
+  #drain(deadlineMs: number): void {
+    if (this.#draining) return
+    this.#draining = true
+    this.#drainDeadlineMs = systemClock.nowMs() + deadlineMs
+    for (const socket of this.#listenSockets.splice(0)) uWS.us_listen_socket_close(socket)
+    this.#http.drain()
+    for (const connection of this.#webSockets.connections) {
+      try {
+        connection.drain()
+      } catch (error) {
+        connection.fail(error)
+      }
+    }
+  }
+
+  #finishWhenDrained(nowMs: number): void {
+    const open = this.#http.size + this.#webSockets.connections.size
+    if (open > 0 && nowMs < this.#drainDeadlineMs) return
+    if (open > 0) this.#log.log.warn({ open }, 'ended with sessions open: the drain deadline passed')
+    this.#finish?.()
+  }
+
+  #tell(message: ToMain): void {
+    this.#start.port.postMessage(message)
+  }
+}

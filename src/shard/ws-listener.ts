@@ -1,0 +1,151 @@
+/**
+ * WebSocket upgrades and the callbacks of open sockets: each a boundary that no exception passes, because one that
+ * escapes into native code ends the process.
+ */
+import { Buffer } from 'node:buffer'
+import uWS from 'uWebSockets.js'
+import { byteStringOfText } from '../base/bytes.js'
+import { WS_BACKPRESSURE_BYTES_MAX, WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
+import { TargetKind } from '../routing/types.js'
+import { headerValue } from '../wire/headers.js'
+import type { ShardContext } from './context.js'
+import { copyHeaders } from './native-headers.js'
+import { type Upgrade, WsConnection, type WsUserData } from './ws-connection.js'
+import type { WsShared } from './ws-shared.js'
+
+const BAD_GATEWAY = 'Bad Gateway'
+
+export interface WsListenerOptions {
+  readonly context: ShardContext
+  readonly shared: WsShared
+  readonly ssl: boolean
+  /** Whether new sessions are refused: the shard is draining. */
+  isDraining(): boolean
+}
+
+export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOptions): void {
+  const { context } = options
+  const guard = (ws: uWS.WebSocket<WsUserData>, run: (connection: WsConnection) => void): void => {
+    const { connection } = ws.getUserData()
+    try {
+      run(connection)
+    } catch (error) {
+      connection.fail(error)
+    }
+  }
+  app.ws<WsUserData>('/*', {
+    compression: uWS.DISABLED,
+    maxPayloadLength: WS_MESSAGE_BYTES_MAX,
+    maxBackpressure: WS_BACKPRESSURE_BYTES_MAX,
+    // Liveness is the session's business: no timers or pings of uWebSockets.js.
+    idleTimeout: 0,
+    maxLifetime: 0,
+    sendPingsAutomatically: false,
+    upgrade: (res, req, socketContext) => {
+      handleUpgrade(options, res, req, socketContext)
+    },
+    open: (ws) => {
+      guard(ws, (connection) => {
+        connection.handleOpened(ws)
+      })
+    },
+    message: (ws, message, isBinary) => {
+      // Written out: the busiest callback makes no closure.
+      const { connection } = ws.getUserData()
+      try {
+        connection.handleMessage(message, isBinary)
+      } catch (error) {
+        connection.fail(error)
+      }
+    },
+    ping: (ws, message) => {
+      guard(ws, (connection) => {
+        connection.handlePing(message)
+      })
+    },
+    pong: (ws, message) => {
+      guard(ws, (connection) => {
+        connection.handlePong(message)
+      })
+    },
+    drain: (ws) => {
+      guard(ws, (connection) => {
+        connection.handleDrained()
+      })
+    },
+    dropped: () => {
+      context.counters.add('drop_ws_backpressure')
+    },
+    close: (ws, code, message) => {
+      guard(ws, (connection) => {
+        connection.handleClosed(code, message)
+      })
+    },
+  })
+}
+
+function handleUpgrade(
+  options: WsListenerOptions,
+  res: uWS.HttpResponse,
+  req: uWS.HttpRequest,
+  socketContext: uWS.us_socket_context_t,
+): void {
+  const { context, shared } = options
+  let connection: WsConnection | null = null
+  // Registered first: from here on the socket may vanish, and an unobserved end terminates the process.
+  res.onAborted(() => {
+    try {
+      connection?.handleAborted()
+    } catch (error) {
+      connection?.fail(error)
+    }
+  })
+  try {
+    context.counters.add('requests')
+    const query = req.getQuery() as string | undefined
+    const path = byteStringOfText(req.getUrl())
+    const upgrade: Upgrade = {
+      res,
+      context: socketContext,
+      key: req.getHeader('sec-websocket-key'),
+      head: {
+        method: 'GET',
+        path: query === undefined || query === '' ? path : `${path}?${byteStringOfText(query)}`,
+        headers: copyHeaders(req),
+        peerAddress: Buffer.from(res.getRemoteAddressAsText()).toString('latin1'),
+        ssl: options.ssl,
+      },
+      startedMs: context.clock.nowMs(),
+    }
+    const host = (headerValue(upgrade.head.headers, 'host') ?? 'localhost').toLowerCase()
+    const route = options.isDraining()
+      ? null
+      : context.routes().match({ proto: 'ws', ssl: options.ssl, host: host.replace(/:\d+$/, ''), path })
+    if (route === null) {
+      const body = Buffer.from(`No route for host: ${host}\n`, 'latin1')
+      shared.reject(res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
+      shared.access(upgrade, null, null, 502, body.length, 'error')
+      return
+    }
+    const [target] = route.targets
+    const { overHttp, kind } = target ?? { overHttp: false, kind: TargetKind.Http }
+    if (!overHttp && kind !== TargetKind.Test && kind !== TargetKind.Demo) {
+      const body = Buffer.from('Error while proxying to origin.\n')
+      context.log.warn({ route: route.id, target: target?.name }, 'WebSocket target without over_http is not supported yet')
+      shared.reject(res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
+      shared.access(upgrade, route, target ?? null, 502, body.length, 'error')
+      return
+    }
+    // What a hasty client sends before its 101 waits in the kernel.
+    res.pause()
+    connection = new WsConnection(context, shared, upgrade, route)
+    connection.open()
+  } catch (error) {
+    if (connection !== null) connection.fail(error)
+    else {
+      context.counters.add('callback_errors')
+      context.log.error({ err: error }, 'upgrade failed')
+      res.close()
+    }
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * What the WebSocket sessions of a shard share: their set, the settings of their machines, the cap over all of them.
+ */
+import type uWS from 'uWebSockets.js'
+import { WS_BACKPRESSURE_BYTES_MAX, WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
+import type { WsEffect } from '../grip/ws-effects.js'
+import type { WsSessionConfig } from '../grip/ws-session.js'
+import type { Route, Target } from '../routing/types.js'
+import { headerValue } from '../wire/headers.js'
+import type { ShardContext } from './context.js'
+import { writeHeaders } from './native-headers.js'
+import type { Upgrade, WsConnection } from './ws-connection.js'
+
+/** A session whose client has this much unread is not given more by its backend; publishes may go on to the cap. */
+export const WS_STALL_BYTES = WS_BACKPRESSURE_BYTES_MAX / 2
+
+export class WsShared {
+  readonly connections = new Set<WsConnection>()
+  readonly #context: ShardContext
+  readonly #bufferBytesMax: number
+  readonly #configs = new WeakMap<Target, { trusted: WsSessionConfig; plain: WsSessionConfig }>()
+  readonly #connectionEnded: () => void
+  #bufferedBytes = 0
+
+  /** `connectionEnded`: a WebSocket's TCP connection is gone (uWebSockets.js reports only those of HTTP). */
+  constructor(context: ShardContext, shards: number, connectionEnded: () => void) {
+    this.#context = context
+    this.#bufferBytesMax = context.settings.proxy.wsBufferTotalMax / shards
+    this.#connectionEnded = connectionEnded
+  }
+
+  sessionConfig(route: Route, target: Target, trusted: boolean): WsSessionConfig {
+    let configs = this.#configs.get(target)
+    if (configs === undefined) {
+      const plain = this.#makeConfig(route, target)
+      configs = { plain, trusted: { ...plain, gripAllowed: false } }
+      this.#configs.set(target, configs)
+    }
+    return trusted ? configs.trusted : configs.plain
+  }
+
+  #makeConfig(route: Route, target: Target): WsSessionConfig {
+    const { settings, random } = this.#context
+    return {
+      channelPrefix: route.prefix,
+      implicitChannels: target.implicitChannels,
+      gripAllowed: !route.noGrip,
+      oneEvent: target.oneEvent,
+      debug: route.debug || settings.proxy.debug,
+      subscriptionMax: settings.handler.connectionSubscriptionMax,
+      messageBytesMax: WS_MESSAGE_BYTES_MAX,
+      bufferBytesMax: settings.proxy.wsBufferMax,
+      random,
+    }
+  }
+
+  opened(): void {
+    this.#context.counters.add('ws_connections', 1)
+  }
+
+  closed(): void {
+    this.#context.counters.add('ws_connections', -1)
+    this.#connectionEnded()
+  }
+
+  /** Adds to what waits for backends; false when the sum is above the cap. */
+  accountBuffer(grownBytes: number): boolean {
+    this.#bufferedBytes += grownBytes
+    return this.#bufferedBytes <= this.#bufferBytesMax
+  }
+
+  /** Answers an upgrade request with an ordinary response; the connection closes behind it. */
+  reject(res: uWS.HttpResponse, answer: Pick<WsEffect & { kind: 'reject' }, 'status' | 'reason' | 'headers' | 'body'>): void {
+    res.cork(() => {
+      res.resume()
+      res.writeStatus(`${String(answer.status)} ${answer.reason}`)
+      writeHeaders(res, answer.headers)
+      res.end(answer.body, true)
+    })
+  }
+
+  access(upgrade: Upgrade, route: Route | null, target: Target | null, status: number, bytes: number, outcome: string): void {
+    const { head, startedMs } = upgrade
+    const context = this.#context
+    const { proxy } = context.settings
+    const host = headerValue(head.headers, 'host') ?? 'localhost'
+    context.access({
+      method: head.method,
+      url: `${head.ssl ? 'wss' : 'ws'}://${host}${head.path}`,
+      route: route !== null && route.explicitId ? route.id : null,
+      target: target?.name ?? null,
+      from: proxy.logFrom ? head.peerAddress : null,
+      referer: headerValue(head.headers, 'referer') ?? null,
+      userAgent: proxy.logUserAgent ? (headerValue(head.headers, 'user-agent') ?? null) : null,
+      status,
+      bytes,
+      durationMs: Math.round(context.clock.nowMs() - startedMs),
+      outcome,
+    })
+  }
+}
