@@ -4,6 +4,9 @@
  */
 import type { Header } from './publish-types.js'
 
+/** More filters on one channel are an error, in a response as in a WebSocket control message (Pushpin 1.41). */
+export const CHANNEL_FILTERS_MAX = 5
+
 export interface ChannelInstruct {
   /** Without the route's prefix. */
   readonly name: string
