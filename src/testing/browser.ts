@@ -1,0 +1,52 @@
+/** Headless Chromium of the system, when there is one. */
+import { accessSync, constants } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+import type { BrowserContext } from 'playwright-core'
+
+const CANDIDATES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** Path of the browser, or null; the environment variable CHROMIUM goes first. For `test.skipIf(browserPath() === null)`. */
+export function browserPath(): string | null {
+  for (const path of CANDIDATES) {
+    if (path !== undefined && isExecutable(path)) return path
+  }
+  process.stdout.write(`browser tests are skipped: no Chromium (looked for ${CANDIDATES.filter(Boolean).join(', ')})\n`)
+  return null
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Runs `use` in a browser with a fresh profile; both are gone afterwards. */
+export async function withBrowser<T>(use: (context: BrowserContext) => Promise<T>): Promise<T> {
+  const path = browserPath()
+  if (path === null) throw new Error('no Chromium: ask browserPath() first')
+  const profile = await mkdtemp(join(tmpdir(), 'tackboard-browser-'))
+  const context = await chromium.launchPersistentContext(profile, { executablePath: path, args: FLAGS })
+  try {
+    return await use(context)
+  } finally {
+    await context.close()
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
