@@ -10,6 +10,8 @@ export interface BackendRequest {
   readonly method: string
   /** Path and query, percent-encoded, beginning with `/`. */
   readonly path: string
+  /** path_beg of the matched route's condition ('' or absent: none). Only the built-in targets look: they answer below it. */
+  readonly routePathBeg?: string
   /** name, value, name, value …: byte strings in the order they go out, `Host` first. Content-Length included when known. */
   readonly headers: string[]
   /**
