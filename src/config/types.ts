@@ -33,16 +33,18 @@ export interface Settings {
     readonly httpPorts: readonly ListenAddress[]
     readonly httpsPorts: readonly ListenAddress[]
     readonly localPorts: readonly LocalAddress[]
-    /** Directory for tackboard.log, or null: log to stdout. */
+    /** Directory for tackboard.log as an absolute path, or null: log to stdout. */
     readonly logdir: string | null
-    /** --logfile, or null. */
+    /** --logfile as an absolute path, or null. */
     readonly logfile: string | null
+    /** Stands in front of `tackboard.log` in logdir: `pN-` with --id=N, otherwise empty. */
+    readonly logFilePrefix: string
     /** 0 error, 1 warn, 2 info, 3 debug, 4 trace */
     readonly logLevel: number
     readonly clientBufferSize: number
     readonly clientMaxconn: number
     readonly allowCompression: boolean
-    /** Ours. Shards; 0: one per core. */
+    /** Ours. Shards, 1 or more: a 0 in the file has become the number of cores. */
     readonly workers: number
   }
   readonly proxy: {
@@ -62,7 +64,7 @@ export interface Settings {
     readonly logFrom: boolean
     readonly logUserAgent: boolean
     readonly sigIss: string
-    /** Key spec as written (see docs/CONFIG.md); empty: none. */
+    /** Key spec (see docs/CONFIG.md), the path of a `file:` made absolute; empty: none. */
     readonly sigKey: string
     readonly upstreamKey: string
     readonly sockjsUrl: string
