@@ -30,6 +30,12 @@ export const STREAM_BACKLOG_BYTES_MAX = 1_048_576
 /** Bytes uWebSockets.js may hold for a WebSocket that reads slowly; a publish above it is dropped and counted. */
 export const WS_BACKPRESSURE_BYTES_MAX = 1_048_576
 
+/**
+ * Published ids remembered for de-duplication: 60 s of 16,000 ids a second. An entry takes about 150 bytes, so a
+ * publisher that sends endless new ids costs 150 MB at most; above it the oldest half is forgotten.
+ */
+export const RECENT_IDS_MAX = 1_000_000
+
 /** What main may have put on the bus that the slowest shard has not taken, in blocks of BUS_BLOCK_BYTES. */
 export const BUS_IN_FLIGHT_BLOCKS_MAX = 524_288
 /** A bus message weighs one block, and one more for each of these many bytes. */
