@@ -27,7 +27,6 @@ export type ToMain =
   | { readonly kind: 'fatal'; readonly message: string }
   /** Items that the demo target was asked to publish, as encodeBusItem writes them. */
   | { readonly kind: 'publish'; readonly items: readonly Uint8Array[] }
-  | { readonly kind: 'drained' }
 
 export type ToShard =
   /** Stop taking connections, end what is held politely, cut the rest at the deadline, then finish. */

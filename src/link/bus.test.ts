@@ -1,0 +1,188 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { PublishAction, type PublishItem, WsMessageType } from '../wire/publish-types.js'
+import { BUS_IN_FLIGHT_BLOCKS_MAX } from '../base/limits.js'
+import { decodeBusItem } from './bus-item.js'
+import { BusMain, BusProgress, BusShard } from './bus.js'
+
+let addresses = 0
+const opened: { close(): void }[] = []
+afterEach(() => {
+  for (const socket of opened.splice(0).reverse()) socket.close()
+})
+
+function item(channel: string, content: string | Buffer): PublishItem {
+  return {
+    channel,
+    id: null,
+    prevId: null,
+    httpStream: null,
+    httpResponse: null,
+    wsMessage: {
+      action: PublishAction.Send,
+      type: WsMessageType.Text,
+      content: Buffer.from(content as string),
+      code: -1,
+      reason: '',
+      contentFilters: null,
+    },
+    meta: null,
+    size: -1,
+    noSeq: false,
+  }
+}
+
+/** A shard's end that records, and lets a test wait for what it records. */
+class Probe {
+  readonly bus: BusShard
+  readonly received: string[] = []
+  readonly barriers: number[] = []
+  #wake: () => void = () => undefined
+  #number = 0
+
+  constructor(address: string, shard: number, progress: BusProgress) {
+    this.bus = new BusShard(address, shard, progress)
+    opened.push(this.bus)
+    void this.bus.run({
+      onItem: (message, channel) => {
+        const { wsMessage } = decodeBusItem(message, channel)
+        this.received.push(`${channel}:${String(wsMessage?.content)}`)
+        this.#wake()
+      },
+      onBarrier: (number) => {
+        this.barriers.push(number)
+        this.#wake()
+      },
+      onError: (error) => {
+        throw error
+      },
+    })
+  }
+
+  async until(done: () => boolean): Promise<void> {
+    while (!done()) await new Promise<void>((resolve) => (this.#wake = resolve))
+  }
+
+  /** Everything subscribed is live, and everything put before has arrived. */
+  async barrier(): Promise<void> {
+    const number = ++this.#number
+    this.bus.sendBarrier(number)
+    await this.until(() => this.barriers.includes(number))
+  }
+}
+
+async function open(shards: number) {
+  const address = `inproc://bus-test-${String(addresses++)}`
+  const progress = new BusProgress(BusProgress.allocate(shards))
+  const changes: string[] = []
+  const main = await BusMain.open(address, shards, progress, {
+    onChannel: (channel, subscribed) => changes.push(`${subscribed ? '+' : '-'}${channel}`),
+    onError: (error) => {
+      throw error
+    },
+  })
+  opened.push(main)
+  return { main, progress, changes, probes: Array.from({ length: shards }, (_, n) => new Probe(address, n, progress)) }
+}
+
+describe('the bus', () => {
+  it('delivers an item to the shards that hold its channel and to no other', async () => {
+    const { main, probes } = await open(2)
+    const [one, two] = probes as [Probe, Probe]
+    one.bus.subscribe('a')
+    await one.barrier()
+    await two.barrier()
+    expect(main.put(item('a', 'x'))).toBe(true)
+    expect(main.put(item('b', 'y'))).toBe(false)
+    await one.barrier()
+    await two.barrier()
+    expect([one.received, two.received]).toEqual([['a:x'], []])
+  })
+
+  it('keeps channels apart whose names begin alike', async () => {
+    const { main, probes } = await open(2)
+    const [one, two] = probes as [Probe, Probe]
+    one.bus.subscribe('test')
+    two.bus.subscribe('testing')
+    await one.barrier()
+    await two.barrier()
+    main.put(item('test', '1'))
+    main.put(item('testing', '2'))
+    await one.barrier()
+    await two.barrier()
+    expect([one.received, two.received]).toEqual([['test:1'], ['testing:2']])
+  })
+
+  it('delivers everything put after a barrier was answered, also for 10,000 channels subscribed in one turn', async () => {
+    const { main, probes } = await open(1)
+    const [probe] = probes as [Probe]
+    const channels = Array.from({ length: 10_000 }, (_, n) => `channel-${String(n)}`)
+    for (const channel of channels) probe.bus.subscribe(channel)
+    await probe.barrier()
+    expect(main.channels).toBe(10_000)
+    for (const channel of channels) expect(main.put(item(channel, 'x'))).toBe(true)
+    await probe.barrier()
+    expect(probe.received.length).toBe(10_000)
+    for (const channel of channels) probe.bus.unsubscribe(channel)
+    await probe.barrier()
+    expect(main.channels).toBe(0)
+  })
+
+  it('reports the first shard that comes and the last one that goes', async () => {
+    const { probes, changes } = await open(2)
+    const [one, two] = probes as [Probe, Probe]
+    one.bus.subscribe('a')
+    await one.barrier()
+    two.bus.subscribe('a')
+    await two.barrier()
+    one.bus.unsubscribe('a')
+    await one.barrier()
+    expect(changes).toEqual(['+a'])
+    two.bus.unsubscribe('a')
+    await two.barrier()
+    expect(changes).toEqual(['+a', '-a'])
+  })
+
+  it('is full when a shard with channels lags, and empty again when it has read', async () => {
+    const { main, probes, progress } = await open(2)
+    const [one] = probes as [Probe]
+    one.bus.subscribe('a')
+    progress.setChannels(0, 1)
+    await one.barrier()
+    const big = Buffer.alloc(1_000_000)
+    let put = 0
+    // The shard's loop is this thread's loop: it takes nothing while we put.
+    while (!main.isFull()) {
+      main.put(item('a', big))
+      put++
+    }
+    expect(put * 1_000_000).toBeGreaterThan(BUS_IN_FLIGHT_BLOCKS_MAX * 64 - 2_000_000)
+    await one.until(() => one.received.length === put)
+    await one.barrier()
+    expect(main.isFull()).toBe(false)
+    expect(main.lagBlocks()).toBe(0)
+  })
+
+  it('does not count a shard that nothing was for as lagging', async () => {
+    const { main, probes, progress } = await open(2)
+    const [one, two] = probes as [Probe, Probe]
+    one.bus.subscribe('a')
+    two.bus.subscribe('b')
+    progress.setChannels(0, 1)
+    progress.setChannels(1, 1)
+    await one.barrier()
+    await two.barrier()
+    const big = Buffer.alloc(500_000)
+    for (let round = 0; round < 4; round++) {
+      let put = 0
+      const before = one.received.length
+      while (!main.isFull()) {
+        main.put(item('a', big))
+        put++
+      }
+      await one.until(() => one.received.length === before + put)
+      // The second shard confirms its position when main asks for it.
+      while (main.isFull()) await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(two.received).toEqual([])
+  })
+})

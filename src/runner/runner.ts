@@ -1,0 +1,179 @@
+/**
+ * The gateway: composition of everything main holds, in the order it starts and stops.
+ *
+ * Doors that only one process may hold open first, so that a second gateway on the same machine fails loudly before it
+ * takes connections from the first (client ports are shared by design: each shard listens on them).
+ */
+import { createServer } from 'node:net'
+import { context as zmqContext } from 'zeromq'
+import { systemClock } from '../base/clock.js'
+import { DRAIN_DEADLINE_MS } from '../base/limits.js'
+import type { Log } from '../base/log.js'
+import type { ListenAddress, Settings } from '../config/types.js'
+import { decodeBusItem, channelOfTopic } from '../link/bus-item.js'
+import { BusMain, BusProgress } from '../link/bus.js'
+import { Counters } from '../link/counters.js'
+import { type ControlHttp, openControlHttp } from './control-http.js'
+import { Door, Ingest } from './ingest.js'
+import { LoopLag } from './loop-lag.js'
+import { ShardPool } from './shard-pool.js'
+import { Stats } from './stats.js'
+import { openZmqInputs, type ZmqInputs } from './zmq-inputs.js'
+
+export interface RunnerOptions {
+  readonly settings: Settings
+  readonly routes: string
+  readonly routesFile: string
+  readonly version: string
+  readonly log: Log
+  /** Something the gateway cannot live without is gone. Called at most once. */
+  onFatal(message: string): void
+}
+
+/** One bus per process: tests may run several gateways in one. */
+let nextBus = 0
+
+export class Runner {
+  readonly #options: RunnerOptions
+  readonly #lag = new LoopLag()
+  readonly shards: number
+  #bus: BusMain | null = null
+  #inputs: ZmqInputs | null = null
+  #control: ControlHttp | null = null
+  #pool: ShardPool | null = null
+  #ingest: Ingest | null = null
+  #fatal = false
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+    this.shards = options.settings.runner.workers
+  }
+
+  /** Resolves when every shard listens; throws when a door cannot be opened, naming it. */
+  async start(): Promise<void> {
+    const { settings, log, routes, routesFile, version } = this.#options
+    for (const address of settings.runner.httpPorts) await assertFree(address)
+    zmqContext.blocky = false
+    const progressMemory = BusProgress.allocate(this.shards)
+    const counters = Counters.allocate(this.shards)
+    const busAddress = `inproc://tackboard-bus-${String(nextBus++)}`
+    const bus = await BusMain.open(busAddress, this.shards, new BusProgress(progressMemory), {
+      onChannel: (channel, subscribed) => {
+        if (subscribed) this.#inputs?.subscribe(channel)
+        else this.#inputs?.unsubscribe(channel)
+      },
+      onError: (error) => {
+        this.#die(`bus: ${error.message}`)
+      },
+    })
+    this.#bus = bus
+    const ingest = new Ingest({
+      bus,
+      idCacheTtlMs: settings.handler.idCacheTtl * 1000,
+      nowMs: () => systemClock.nowMs(),
+      pause: () => this.#inputs?.pause(),
+      resume: () => this.#inputs?.resume(),
+    })
+    this.#ingest = ingest
+    this.#inputs = await openZmqInputs({
+      pullSpecs: settings.handler.pushInSpecs,
+      subSpecs: settings.handler.pushInSubConnect ? [] : settings.handler.pushInSubSpecs,
+      ipcFileMode: settings.handler.ipcFileMode,
+      log,
+      onItem: (item, door) => {
+        ingest.take(item, door)
+      },
+      onBad: (door) => {
+        ingest.counts.bad[door]++
+      },
+    })
+    const pool = new ShardPool({
+      settings,
+      shards: this.shards,
+      routes,
+      routesFile,
+      busAddress,
+      counters,
+      progress: progressMemory,
+      onFatal: (message) => {
+        this.#die(message)
+      },
+      onPublish: (items) => {
+        for (const item of items) {
+          const message = Buffer.from(item.buffer, item.byteOffset, item.byteLength)
+          ingest.take(decodeBusItem(message, channelOfTopic(message)), Door.Demo)
+        }
+      },
+    })
+    this.#pool = pool
+    const stats = new Stats({
+      shards: this.shards,
+      counters,
+      ingest,
+      bus,
+      version,
+      connections: () => pool.connections,
+      loopLagMs: () => this.#lag.worstMs,
+    })
+    let ready = false
+    this.#control = await this.#openControl(stats, ingest, () => ready)
+    await pool.start()
+    ready = true
+  }
+
+  async #openControl(stats: Stats, ingest: Ingest, isReady: () => boolean): Promise<ControlHttp | null> {
+    const { settings, log } = this.#options
+    const { pushInHttpAddr, pushInHttpPort, pushInHttpMaxHeadersSize, pushInHttpMaxBodySize } = settings.handler
+    if (pushInHttpPort === 0) return null
+    return openControlHttp({
+      host: pushInHttpAddr,
+      port: pushInHttpPort,
+      headersBytesMax: pushInHttpMaxHeadersSize,
+      bodyBytesMax: pushInHttpMaxBodySize,
+      connectionsMax: 128,
+      log,
+      handlers: {
+        publish: (items) => {
+          for (const item of items) ingest.take(item, Door.Http)
+          return ingest.room()
+        },
+        // Last ids and retries are not kept yet: there is nothing to forget.
+        recover: () => undefined,
+        metrics: () => stats.render(),
+        health: () => (isReady() ? { ok: true, body: 'ok\n' } : { ok: false, body: 'starting\n' }),
+      },
+    })
+  }
+
+  #die(message: string): void {
+    if (this.#fatal) return
+    this.#fatal = true
+    this.#options.onFatal(message)
+  }
+
+  /** Stops taking publishes and connections, ends what is held, frees everything. Idempotent by its caller. */
+  async stop(): Promise<void> {
+    this.#fatal = true
+    await this.#pool?.drain(DRAIN_DEADLINE_MS)
+    this.#ingest?.close()
+    await this.#control?.close()
+    await this.#inputs?.close()
+    this.#bus?.close()
+    this.#lag.stop()
+  }
+}
+
+/** Shards share their port with whoever else asks for it in the same way, so a stranger on it must be found before. */
+async function assertFree({ host, port }: ListenAddress): Promise<void> {
+  const probe = createServer()
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new Error(`cannot listen on ${host}:${String(port)} (runner.http_port): ${error.code ?? error.message}`))
+    })
+    probe.listen({ host, port, exclusive: true }, () => {
+      probe.close(() => {
+        resolve()
+      })
+    })
+  })
+}

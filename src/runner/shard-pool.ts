@@ -1,0 +1,103 @@
+/**
+ * The shards: worker threads of one piscina pool, each running one endless task (shard/main.ts).
+ *
+ * A shard that fails before it listens fails start(); one that fails later ends the process, since its connections
+ * are gone with it and the world outside (systemd, a container) restarts us.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import type { Settings } from '../config/types.js'
+import type { ShardStart, ToMain, ToShard } from '../link/messages.js'
+
+export interface ShardPoolOptions {
+  readonly settings: Settings
+  readonly shards: number
+  readonly routes: string
+  readonly routesFile: string
+  readonly busAddress: string
+  readonly counters: SharedArrayBuffer
+  readonly progress: SharedArrayBuffer
+  /** A shard said that it cannot go on, or ended on its own. */
+  onFatal(message: string): void
+  /** The demo target was asked to publish; as encodeBusItem writes items. */
+  onPublish(items: readonly Uint8Array[]): void
+}
+
+export class ShardPool {
+  readonly #options: ShardPoolOptions
+  readonly #pool: Piscina
+  readonly #ports: MessagePort[] = []
+  readonly #tasks: Promise<void>[] = []
+  readonly #connections = new SharedArrayBuffer(4)
+  #draining = false
+
+  constructor(options: ShardPoolOptions) {
+    this.#options = options
+    this.#pool = new Piscina({
+      filename: new URL('../shard/main.js', import.meta.url).href,
+      minThreads: options.shards,
+      maxThreads: options.shards,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // Workers are event loops: they must never block waiting for a task.
+      atomics: 'disabled',
+    })
+  }
+
+  /** Client connections open over all shards. */
+  get connections(): number {
+    return Atomics.load(new Int32Array(this.#connections), 0)
+  }
+
+  /** Resolves when every shard listens. */
+  async start(): Promise<void> {
+    const { shards } = this.#options
+    await Promise.all(Array.from({ length: shards }, (_, shard) => this.#startShard(shard)))
+  }
+
+  async #startShard(shard: number): Promise<void> {
+    const { settings, shards, routes, routesFile, busAddress, counters, progress, onFatal, onPublish } = this.#options
+    const { port1, port2 } = new MessageChannel()
+    this.#ports.push(port1)
+    const listening = new Promise<void>((resolve) => {
+      port1.on('message', (message: ToMain) => {
+        if (message.kind === 'listening') resolve()
+        else if (message.kind === 'publish') onPublish(message.items)
+        else onFatal(message.message)
+      })
+    })
+    const start: ShardStart = {
+      shard,
+      shards,
+      settings,
+      routes,
+      routesFile,
+      busAddress,
+      counters,
+      progress,
+      connections: this.#connections,
+      port: port2,
+    }
+    const task = this.#pool.run(start, { transferList: [port2] }) as Promise<void>
+    this.#tasks.push(task)
+    await Promise.race([listening, task])
+    task.then(
+      () => {
+        if (!this.#draining) onFatal(`shard ${String(shard)} ended by itself`)
+      },
+      (error: unknown) => {
+        onFatal(`shard ${String(shard)}: ${(error as Error).message}`)
+      },
+    )
+  }
+
+  /** Every shard stops listening, ends what it holds politely within the deadline, and finishes. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true
+    const message: ToShard = { kind: 'drain', deadlineMs }
+    for (const port of this.#ports) port.postMessage(message)
+    await Promise.allSettled(this.#tasks)
+    for (const port of this.#ports) port.close()
+    await this.#pool.destroy()
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * GET /metrics: prom-client over the shards' shared counters and main's own counts, read when somebody asks.
+ */
+import { Counter, Gauge, Registry } from 'prom-client'
+import { COUNTERS, Counters } from '../link/counters.js'
+import type { BusMain } from '../link/bus.js'
+import type { Ingest } from './ingest.js'
+
+export interface StatsOptions {
+  readonly shards: number
+  readonly counters: SharedArrayBuffer
+  readonly ingest: Ingest
+  readonly bus: BusMain
+  readonly version: string
+  connections(): number
+  /** Worst lateness of main's loop in the last second. */
+  loopLagMs(): number
+}
+
+const PREFIX = 'tackboard_'
+const DROP = 'drop_'
+
+export class Stats {
+  readonly #registry = new Registry()
+
+  constructor(options: StatsOptions) {
+    this.#registerShards(options)
+    this.#registerMain(options)
+  }
+
+  async render(): Promise<{ contentType: string; body: string }> {
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
+  }
+
+  #registerShards(options: StatsOptions): void {
+    const rows = Array.from({ length: options.shards }, (_, shard) => new Counters(options.counters, shard))
+    for (const [name, kind, help] of COUNTERS) {
+      if (name.startsWith(DROP)) continue
+      const full = PREFIX + (kind === 'counter' ? `${name}_total` : name)
+      this.#collect(kind, full, help, ['shard'], (set) => {
+        for (const [shard, row] of rows.entries()) set({ shard: String(shard) }, row.get(name))
+      })
+    }
+    this.#collect('counter', `${PREFIX}drops_total`, 'what was not delivered, by reason', ['shard', 'reason'], (set) => {
+      for (const [shard, row] of rows.entries()) {
+        for (const [name] of COUNTERS) {
+          if (name.startsWith(DROP)) set({ shard: String(shard), reason: name.slice(DROP.length) }, row.get(name))
+        }
+      }
+    })
+  }
+
+  #registerMain({ ingest, bus, connections, loopLagMs, version }: StatsOptions): void {
+    const { counts } = ingest
+    this.#collect('counter', `${PREFIX}publish_items_total`, 'items published, by door', ['door'], (set) => {
+      for (const [door, count] of Object.entries(counts.received)) set({ door }, count)
+    })
+    this.#collect('counter', `${PREFIX}publish_bad_total`, 'messages refused at a ZeroMQ door', ['door'], (set) => {
+      for (const [door, count] of Object.entries(counts.bad)) set({ door }, count)
+    })
+    this.#collect('counter', `${PREFIX}publish_duplicates_total`, 'items whose id was published before', [], (set) => {
+      set({}, counts.duplicates)
+    })
+    this.#collect('counter', `${PREFIX}publish_unsubscribed_total`, 'items for channels nobody held', [], (set) => {
+      set({}, counts.unsubscribed)
+    })
+    this.#collect('counter', `${PREFIX}bus_put_total`, 'items put on the bus', [], (set) => {
+      set({}, counts.put)
+    })
+    this.#collect('counter', `${PREFIX}publish_pauses_total`, 'times publishers were held back', [], (set) => {
+      set({}, counts.pauses)
+    })
+    this.#collect('gauge', `${PREFIX}bus_lag_blocks`, 'what the slowest shard has still to take', [], (set) => {
+      set({}, bus.lagBlocks())
+    })
+    this.#collect('gauge', `${PREFIX}subscribed_channels`, 'channels with a subscriber on any shard', [], (set) => {
+      set({}, bus.channels)
+    })
+    this.#collect('gauge', `${PREFIX}connections`, 'client connections over all shards', [], (set) => {
+      set({}, connections())
+    })
+    this.#collect('gauge', `${PREFIX}main_loop_lag_ms`, 'event loop lag of the main thread', [], (set) => {
+      set({}, loopLagMs())
+    })
+    this.#collect('gauge', `${PREFIX}build_info`, 'version', ['version'], (set) => {
+      set({ version }, 1)
+    })
+  }
+
+  /** A metric whose values are read at the moment of the request. */
+  #collect(
+    kind: 'gauge' | 'counter',
+    name: string,
+    help: string,
+    labelNames: string[],
+    read: (set: (labels: Record<string, string>, value: number) => void) => void,
+  ): void {
+    const registers = [this.#registry]
+    if (kind === 'gauge') {
+      new Gauge({ name, help, labelNames, registers, collect() { read((labels, value) => { this.set(labels, value) }) } })
+      return
+    }
+    new Counter({ name, help, labelNames, registers, collect() {
+      // Our counts are totals already: start from nothing and add them whole.
+      this.reset()
+      read((labels, value) => { this.inc(labels, value) })
+    } })
+  }
+}

@@ -1,0 +1,232 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS } from '../base/limits.js'
+import { Deadlines } from '../base/deadlines.js'
+import { type ChannelHub, ReceiverKind, type StreamReceiver, type WsReceiver, type ResponseReceiver } from '../grip/receiver.js'
+import type { Subscription } from '../grip/subscriptions.js'
+import { Counters } from '../link/counters.js'
+import type { ChannelInstruct } from '../wire/instruct-types.js'
+import { Hub } from './hub.js'
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const channel = (name: string, filters: string[] = []): ChannelInstruct => ({ name, prevId: null, filters })
+
+class TestReceiver {
+  readonly subscriptions: Subscription[] = []
+  readonly live: boolean[] = []
+  readonly topics = new Set<string>()
+  readonly failures: unknown[] = []
+  onLive: () => void = () => undefined
+
+  handleLive(ok: boolean): void {
+    this.live.push(ok)
+    this.onLive()
+  }
+  fail(error: unknown): void {
+    this.failures.push(error)
+  }
+  joinTopic(name: string): void {
+    this.topics.add(name)
+  }
+  leaveTopic(name: string): void {
+    this.topics.delete(name)
+  }
+  get names(): string[] {
+    return this.subscriptions.map((subscription) => subscription.channel.name).sort()
+  }
+}
+
+class Stream extends TestReceiver implements StreamReceiver {
+  readonly kind = ReceiverKind.Stream
+  deliverChunk(): void {}
+  deliverAction(): void {}
+  deliverItem(): void {}
+}
+class Ws extends TestReceiver implements WsReceiver {
+  readonly kind = ReceiverKind.Ws
+  deliverWs(): void {}
+}
+class Poll extends TestReceiver implements ResponseReceiver {
+  readonly kind = ReceiverKind.Response
+  deliverResponse(): void {}
+}
+
+describe('the hub', () => {
+  let nowMs: number
+  let calls: string[]
+  let deadlines: Deadlines
+  let counters: Counters
+  let hub: Hub
+
+  beforeEach(() => {
+    nowMs = 0
+    calls = []
+    deadlines = new Deadlines(0)
+    counters = new Counters(Counters.allocate(1), 0)
+    hub = new Hub({
+      source: {
+        subscribe: (name) => calls.push(`+${name}`),
+        unsubscribe: (name) => calls.push(`-${name}`),
+        sendBarrier: (number) => calls.push(`barrier ${String(number)}`),
+      },
+      deadlines,
+      clock: { nowMs: () => nowMs },
+      counters,
+      lingerMs: 60_000,
+      onChannels: () => undefined,
+      flush: () => undefined,
+      onError: (receiver, error) => {
+        receiver.fail(error)
+      },
+    })
+  })
+
+  const advance = (ms: number): void => {
+    nowMs += ms
+    deadlines.advance(nowMs)
+  }
+
+  it('makes receivers wait for the barrier of their turn, one barrier for all of them', async () => {
+    const [one, two] = [new Stream(), new Ws()]
+    hub.subscribe(one, [channel('a'), channel('b')])
+    hub.subscribe(two, [channel('b'), channel('c')])
+    expect(calls).toEqual(['+a', '+b', '+c'])
+    await turn()
+    expect(calls.at(-1)).toBe('barrier 1')
+    expect([one.live, two.live]).toEqual([[], []])
+    expect(one.subscriptions).toEqual([])
+    hub.handleBarrier(1)
+    expect([one.live, two.live]).toEqual([[true], [true]])
+    expect([one.names, two.names]).toEqual([
+      ['a', 'b'],
+      ['b', 'c'],
+    ])
+    expect([...two.topics].sort()).toEqual(['b', 'c'])
+  })
+
+  it('answers at once when every channel is live already', async () => {
+    hub.subscribe(new Stream(), [channel('a')])
+    await turn()
+    hub.handleBarrier(1)
+    const late = new Stream()
+    hub.subscribe(late, [channel('a')])
+    expect(late.live).toEqual([true])
+    expect(calls).toEqual(['+a', 'barrier 1'])
+  })
+
+  it('waits for the newest barrier when channels of several are asked for', async () => {
+    hub.subscribe(new Stream(), [channel('a')])
+    await turn()
+    const both = new Stream()
+    hub.subscribe(both, [channel('a'), channel('b')])
+    await turn()
+    hub.handleBarrier(1)
+    expect(both.live).toEqual([])
+    hub.handleBarrier(2)
+    expect(both.live).toEqual([true])
+  })
+
+  it('sends a barrier again when the answer is late, and takes the answer to either', async () => {
+    const receiver = new Stream()
+    hub.subscribe(receiver, [channel('a')])
+    await turn()
+    advance(BARRIER_RETRY_MS)
+    expect(calls).toEqual(['+a', 'barrier 1', 'barrier 2'])
+    expect(counters.get('barriers_resent')).toBe(1)
+    hub.handleBarrier(2)
+    expect(receiver.live).toEqual([true])
+    expect(counters.get('barriers')).toBe(1)
+  })
+
+  it('fails what waits at the deadline and starts over for the next', async () => {
+    const receiver = new Stream()
+    hub.subscribe(receiver, [channel('a')])
+    await turn()
+    for (let ms = 0; ms <= BARRIER_DEADLINE_MS; ms += 100) advance(100)
+    expect(receiver.live).toEqual([false])
+    expect(receiver.subscriptions).toEqual([])
+    expect(counters.get('barriers_failed')).toBe(1)
+    expect(hub.size).toBe(0)
+    expect(calls.at(-1)).toBe('-a')
+    const next = new Stream()
+    hub.subscribe(next, [channel('a')])
+    await turn()
+    hub.handleBarrier(1000)
+    expect(next.live).toEqual([true])
+  })
+
+  it('forgets a receiver that leaves before its barrier, and its channel with it', async () => {
+    const receiver = new Stream()
+    hub.subscribe(receiver, [channel('a')])
+    await turn()
+    hub.leave(receiver)
+    hub.handleBarrier(1)
+    expect(receiver.live).toEqual([])
+    expect(hub.size).toBe(0)
+    expect(calls).toEqual(['+a', 'barrier 1', '-a'])
+  })
+
+  it('unsubscribes with the last stream or WebSocket at once, but lets a long poll linger', async () => {
+    const [stream, poll] = [new Stream(), new Poll()]
+    hub.subscribe(stream, [channel('s')])
+    hub.subscribe(poll, [channel('p')])
+    await turn()
+    hub.handleBarrier(1)
+    hub.leave(stream)
+    hub.leave(poll)
+    expect(calls.slice(3)).toEqual(['-s'])
+    const repeated = new Poll()
+    hub.subscribe(repeated, [channel('p')])
+    expect(repeated.live).toEqual([true])
+    hub.leave(repeated)
+    for (let ms = 0; ms < 59_000; ms += 1000) advance(1000)
+    expect(hub.size).toBe(1)
+    advance(2000)
+    expect(hub.size).toBe(0)
+    expect(calls.at(-1)).toBe('-p')
+  })
+
+  it('takes WebSockets with filters, and streams of several channels, out of the common way', async () => {
+    const [plain, filtered, single, several] = [new Ws(), new Ws(), new Stream(), new Stream()]
+    hub.subscribe(plain, [channel('a')])
+    hub.subscribe(filtered, [channel('a', ['skip-self'])])
+    hub.subscribe(single, [channel('a')])
+    hub.subscribe(several, [channel('a'), channel('b')])
+    await turn()
+    hub.handleBarrier(1)
+    const a = hub.channel('a')
+    expect([a?.ws.length, a?.wsByItem, a?.streams.length, a?.streamsByItem]).toEqual([2, 1, 2, 1])
+    expect([plain.topics.has('a'), filtered.topics.has('a')]).toEqual([true, false])
+    hub.subscribe(filtered, [channel('a')])
+    expect([a?.wsByItem, filtered.topics.has('a')]).toEqual([0, true])
+    hub.leave(several)
+    hub.leave(filtered)
+    expect([a?.ws.length, a?.wsByItem, a?.streams.length, a?.streamsByItem]).toEqual([1, 0, 1, 0])
+  })
+
+  it('ends only the receiver whose handler throws', async () => {
+    const [bad, good] = [new Stream(), new Stream()]
+    bad.onLive = () => {
+      throw new Error('broken')
+    }
+    hub.subscribe(bad, [channel('a')])
+    hub.subscribe(good, [channel('a')])
+    await turn()
+    hub.handleBarrier(1)
+    expect(bad.failures.length).toBe(1)
+    expect(good.live).toEqual([true])
+  })
+
+  it('lets a receiver leave from inside handleLive of another', async () => {
+    const [one, two] = [new Stream(), new Stream()]
+    const typed: ChannelHub = hub
+    one.onLive = () => {
+      typed.leave(two)
+    }
+    hub.subscribe(one, [channel('a')])
+    hub.subscribe(two, [channel('a')])
+    await turn()
+    hub.handleBarrier(1)
+    expect([one.live, two.live]).toEqual([[true], []])
+    expect(hub.channel('a')?.streams.length).toBe(1)
+  })
+})
