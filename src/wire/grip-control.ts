@@ -4,7 +4,8 @@
  */
 import { Buffer } from 'node:buffer'
 import { EMPTY_BYTES, byteStringOfText } from '../base/bytes.js'
-import { coerceInteger, decodeBase64, isJsonObject, jsonMember, parseJson } from './json-values.js'
+import { bytesOfBase64, parseJsonBytes, qtInteger } from './json-text.js'
+import { isJsonObject, jsonMember } from './json-values.js'
 import type { JsonObject } from './json-values.js'
 import { WsMessageType } from './publish-types.js'
 
@@ -43,8 +44,8 @@ export interface WsKeepAlive {
 }
 
 /** Decodes what stands behind `c:`. Null: to be ignored. Never throws. */
-export function decodeControlMessage(bytes: Uint8Array): ControlMessage | null {
-  const object = parseJson(bytes)
+export function decodeControlMessage(bytes: Buffer): ControlMessage | null {
+  const object = parseJsonBytes(bytes)
   if (!isJsonObject(object)) return null
   const type = jsonMember(object, 'type')
   switch (type) {
@@ -77,8 +78,10 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage | null {
 
 function subscribeOf(object: JsonObject): ControlMessage | null {
   const channel = textMember(object, 'channel')
-  const filters = jsonMember(object, 'filters') ?? []
-  if (!channel || !Array.isArray(filters)) return null
+  const filters = jsonMember(object, 'filters')
+  if (!channel) return null
+  if (filters === undefined) return { type: 'subscribe', channel, filters: [] }
+  if (!Array.isArray(filters)) return null
   const names: string[] = []
   for (const filter of filters) {
     if (typeof filter !== 'string') return null
@@ -115,9 +118,15 @@ function timedContentOf(object: JsonObject, timeoutDefault: number): TimedConten
   if (textMember(object, 'message-type') === undefined || messageType === undefined || content === undefined)
     return null
   // Without content nothing is to be sent, and the time-out is not even looked at.
-  const timeout = content === null ? 0 : coerceInteger(jsonMember(object, 'timeout') ?? 0)
-  if (timeout === null || timeout < 0) return null
+  const timeout = content === null ? 0 : timeoutOf(object)
+  if (timeout === undefined || timeout < 0) return null
   return { messageType, content, timeout: timeout || timeoutDefault }
+}
+
+/** Seconds as Qt coerces them, 0 when absent; undefined: of the wrong type. */
+function timeoutOf(object: JsonObject): number | undefined {
+  const value = jsonMember(object, 'timeout')
+  return value === undefined ? 0 : qtInteger(value)
 }
 
 const MESSAGE_TYPES = Object.values(WsMessageType)
@@ -125,7 +134,7 @@ const MESSAGE_TYPES = Object.values(WsMessageType)
 /** `content-bin` in base64, else the text `content`; null: neither; undefined: of the wrong type. */
 function contentOf(object: JsonObject): Buffer | null | undefined {
   const encoded = jsonMember(object, 'content-bin')
-  if (encoded !== undefined) return typeof encoded === 'string' ? decodeBase64(encoded) : undefined
+  if (encoded !== undefined) return typeof encoded === 'string' ? bytesOfBase64(encoded) : undefined
   const text = jsonMember(object, 'content')
   if (text === undefined) return null
   return typeof text === 'string' ? Buffer.from(text, 'utf8') : undefined

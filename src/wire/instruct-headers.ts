@@ -13,7 +13,7 @@ import {
 } from './header-params.js'
 import type { Parameter } from './header-params.js'
 import { headerValue } from './headers.js'
-import { decodeBase64 } from './json-values.js'
+import { bytesOfBase64 } from './json-text.js'
 import { isLinkUri } from './link-uri.js'
 
 export const KEEP_ALIVE_TIMEOUT_DEFAULT = 55
@@ -109,7 +109,7 @@ function decodeKeepAlive(data: string, format: string): Buffer {
     case 'cstring':
       return decodeCstring(data)
     case 'base64':
-      return decodeBase64(data)
+      return bytesOfBase64(data)
     default:
       throw new InstructFault(`no such Grip-Keep-Alive format '${format}'`)
   }

@@ -4,14 +4,15 @@ import { EMPTY_BYTES, byteStringOfText } from '../base/bytes.js'
 import { InstructFault, addChannel } from './instruct-draft.js'
 import type { InstructDraft } from './instruct-draft.js'
 import { KEEP_ALIVE_TIMEOUT_DEFAULT } from './instruct-headers.js'
-import { coerceInteger, decodeBase64, isJsonObject, jsonMember, parseJson } from './json-values.js'
+import { bytesOfBase64, parseJsonBytes, qtInteger } from './json-text.js'
+import { isJsonObject, jsonMember } from './json-values.js'
 import type { JsonObject } from './json-values.js'
 import type { Header, Json } from './publish-types.js'
 
 /** Applies the JSON form over what the headers said. Throws InstructFault. */
 export function applyInstructJson(draft: InstructDraft, status: number, body: Buffer): void {
   if (status !== 200) throw new InstructFault('response code for application/grip-instruct content must be 200')
-  const instruct = parseJson(body)
+  const instruct = parseJsonBytes(body)
   if (instruct === undefined) throw new InstructFault('failed to parse application/grip-instruct content as JSON')
   if (!isJsonObject(instruct)) throw new InstructFault('instruct must be an object')
   const hold = jsonMember(instruct, 'hold')
@@ -107,7 +108,7 @@ function contentMember(object: JsonObject, owner: string, name: string): Buffer 
   const encoded = jsonMember(object, `${name}-bin`)
   if (encoded !== undefined) {
     if (typeof encoded !== 'string') throw wrongType(owner, `${name}-bin`)
-    return decodeBase64(encoded)
+    return bytesOfBase64(encoded)
   }
   const text = jsonMember(object, name)
   if (text === undefined) return null
@@ -139,8 +140,8 @@ function objectMember(object: JsonObject, owner: string, name: string): JsonObje
 function integerMember(object: JsonObject, owner: string, name: string): number | null {
   const value = jsonMember(object, name)
   if (value === undefined) return null
-  const integer = coerceInteger(value)
-  if (integer === null) throw wrongType(owner, name)
+  const integer = qtInteger(value)
+  if (integer === undefined) throw wrongType(owner, name)
   return integer
 }
 

@@ -16,7 +16,8 @@ import {
   verify,
 } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { decodeBase64, isJsonObject, jsonMember, parseJson } from './json-values.js'
+import { bytesOfBase64, parseJsonBytes } from './json-text.js'
+import { isJsonObject, jsonMember } from './json-values.js'
 
 export const JwtAlgorithm = { HS256: 'HS256', ES256: 'ES256', RS256: 'RS256' } as const
 export type JwtAlgorithm = (typeof JwtAlgorithm)[keyof typeof JwtAlgorithm]
@@ -95,7 +96,7 @@ const PEM_START = '-----BEGIN'
 
 function decodeKey(spec: string, readFile: KeyFileReader, createPemKey: (pem: Buffer) => KeyObject): JwtKeyDecoded {
   if (!spec.startsWith('file:')) {
-    return secretKey(spec.startsWith('base64:') ? decodeBase64(spec.slice(7)) : Buffer.from(spec, 'utf8'))
+    return secretKey(spec.startsWith('base64:') ? bytesOfBase64(spec.slice(7)) : Buffer.from(spec, 'utf8'))
   }
   const path = spec.slice(5)
   const content = readFile(path)
@@ -145,6 +146,6 @@ function encodePart(value: Readonly<Record<string, string | number>>): string {
 
 /** A member of the JSON object that a part of a token holds. */
 function decodePart(part: string, member: string): unknown {
-  const object = parseJson(Buffer.from(part, 'base64url'))
+  const object = parseJsonBytes(Buffer.from(part, 'base64url'))
   return isJsonObject(object) ? jsonMember(object, member) : undefined
 }

@@ -1,4 +1,5 @@
-/** What may stand in a Grip-Link: the check of Qt's QUrl in tolerant mode, which forgives nearly everything. */
+/** What may stand in a Grip-Link: the check of Qt's QUrl in tolerant mode, which forgives nearly everything but hosts. */
+import { Buffer, isUtf8 } from 'node:buffer'
 import { isIPv6 } from 'node:net'
 
 /** Whether a byte string is an absolute or relative URL. */
@@ -11,15 +12,24 @@ export function isLinkUri(uri: string): boolean {
   return scheme !== '' || !/^[^/?#]*:/.test(rest)
 }
 
+/** `[user@]host[:port]`, where the host may be missing. */
 function isAuthority(authority: string): boolean {
-  const userEnd = authority.lastIndexOf('@')
-  const parts = /^(\[[^\]]*\]|[^:]*)(?::([0-9]*))?$/s.exec(authority.slice(userEnd + 1))
+  const parts = /^(\[[^\]]*\]|[^:]*)(?::([0-9]*))?$/.exec(authority.slice(authority.indexOf('@') + 1))
   if (parts === null) return false
   const [, host = '', port = ''] = parts
   if (Number(port) > 0xffff) return false
-  if (host === '') return userEnd === -1 && port === ''
-  return host.startsWith('[') ? isIPv6(host.slice(1, -1)) : !FOREIGN_TO_HOST.test(host)
+  if (host.startsWith('[')) return isIPv6(host.slice(1, -1)) || IP_FUTURE.test(host)
+  return host === '' || isHostName(host)
 }
 
-// eslint-disable-next-line no-control-regex -- control characters are among what is foreign
-const FOREIGN_TO_HOST = /[\x00-\x20"<>\\^`{|}\x7f]/
+/** RFC 3986 §3.2.2: room for what comes after IPv6. */
+const IP_FUTURE = /^\[v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+\]$/
+
+/** Labels of letters, digits, underscores, letters beyond ASCII and inner hyphens; a dot may stand at the end. */
+function isHostName(host: string): boolean {
+  const name = host.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  const labels = name.replace(/\.$/, '').split('.')
+  return isUtf8(Buffer.from(name, 'latin1')) && labels.every((label) => LABEL.test(label))
+}
+
+const LABEL = /^(?!-)[A-Za-z0-9_\x80-\xff-]{1,63}(?<!-)$/
