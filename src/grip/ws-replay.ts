@@ -12,7 +12,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { assert } from '../base/assert.js'
-import type { WsContentEventType, WsEventsBody } from '../wire/websocket-events.js'
+import type { WsContentEventType, WebSocketEventsBody } from '../wire/websocket-events.js'
 
 /** What a waiting message weighs beside its content: a flood of empty messages must meet the limit too. */
 export const REPLAY_MESSAGE_BYTES = 128
@@ -88,7 +88,7 @@ export class WsReplay {
    * Adds what is held to `body`: everything offered before, then new messages until `newBytesMax` (the first new one
    * always fits) or until the body has `messagesMax` of them. Returns whether everything fitted.
    */
-  offer(body: WsEventsBody, newBytesMax: number, messagesMax: number): boolean {
+  offer(body: WebSocketEventsBody, newBytesMax: number, messagesMax: number): boolean {
     let count = 0
     let bytes = 0
     let message = this.#first

@@ -3,15 +3,59 @@
  *
  * Plain and synchronous: inputs are the handle… methods, effects are asked for with poll() until it returns null.
  * After every input the shell drains poll(), performs the effects in order, and reads deadlineMs.
+ *
+ * Two sides with a life of their own:
+ *
+ *     client   Opening ──101──► Open ──close, drop, gone──► Gone
+ *     link     Connecting ──OPEN──► Connected ──close──► Closing ──► Over          (the backend's view of the session)
+ *
+ * `ended` is said when the client is Gone and the link Over. The link may outlive the client (CLOSE or DISCONNECT is
+ * still to be said, or retried) and the client the link (detach).
+ *
+ * Requests are made at poll time, one at a time: what arrives while one is in flight goes with the next.
  */
+import { Buffer } from 'node:buffer'
+import { assert } from '../base/assert.js'
+import { EMPTY_BYTES } from '../base/bytes.js'
 import { NO_DEADLINE } from '../base/deadlines.js'
-import type { WsEffect } from './ws-effects.js'
+import { WS_MESSAGE_BYTES_MAX, WS_REJECT_RELAY_BYTES_MAX, WS_UNREAD_BYTES_MAX } from '../base/limits.js'
+import { parseGripExtension } from '../wire/header-params.js'
+import { type Header, WsMessageType } from '../wire/publish-types.js'
+import {
+  cutCloseReason,
+  decodeCloseContent,
+  decodeWebSocketEvents,
+  encodeCloseContent,
+  WebSocketEventsBody,
+  WS_CONTROL_FRAME_BYTES_MAX,
+  WsEventType,
+  type WebSocketEvent,
+  type WsContentEventType,
+} from '../wire/websocket-events.js'
+import {
+  acceptedBytes,
+  acceptEffect,
+  applySetMeta,
+  isWsEvents,
+  keepAliveIntervalMs,
+  notLiveRejection,
+  proxyErrorRejection,
+  readAnswerHead,
+  relayedRejection,
+  type WsResponse,
+} from './ws-answer.js'
+import { WsDropReason, type WsEffect } from './ws-effects.js'
+import { WsGrip } from './ws-grip.js'
+import { WsOutbox } from './ws-outbox.js'
+import { WsReplay } from './ws-replay.js'
+
+export type { WsResponse } from './ws-answer.js'
 
 /** What all sessions of a target (and of one kind of client, trusted or not) share: one object for all of them. */
 export interface WsSessionConfig {
   /** The route's prefix, put in front of every channel the backend names. Byte string. */
   readonly channelPrefix: string
-  /** sub=: channels every session is subscribed to. Byte strings. */
+  /** sub=: channels every session is subscribed to, as they are: they get no prefix. Byte strings. */
   readonly implicitChannels: readonly string[]
   /** False for no_grip routes and for trusted clients: the grip extension of an answer is not acted on. */
   readonly gripAllowed: boolean
@@ -21,18 +65,10 @@ export interface WsSessionConfig {
   readonly subscriptionMax: number
   /** A longer client message drops the connection. */
   readonly messageBytesMax: number
-  /** What may wait for the backend; above it the connection is dropped. */
+  /** What may wait for the backend, a fixed sum per message included; above it the connection is dropped. */
   readonly bufferBytesMax: number
   /** A number in [0, 1), for jitter. */
   readonly random: () => number
-}
-
-/** A complete backend answer. `headers`: name, value, name, value … as received (byte strings). */
-export interface WsResponse {
-  readonly status: number
-  readonly reason: string
-  readonly headers: readonly string[]
-  readonly body: Buffer
 }
 
 /** Why a request failed; what backend/ reports fits this shape. */
@@ -42,95 +78,600 @@ export interface WsRequestFailure {
   readonly bodySent: boolean
 }
 
+const Client = { Opening: 'opening', Open: 'open', Gone: 'gone' } as const
+type Client = (typeof Client)[keyof typeof Client]
+
+const Link = { Connecting: 'connecting', Connected: 'connected', Closing: 'closing', Over: 'over' } as const
+type Link = (typeof Link)[keyof typeof Link]
+
+/** The request in flight (or waiting for its retry), by what it says. */
+const Sent = { Nothing: 'nothing', Open: 'open', Content: 'content', Disconnect: 'disconnect' } as const
+type Sent = (typeof Sent)[keyof typeof Sent]
+
+/** How the events of an answer ended. */
+const Verdict = { Going: 'going', Closed: 'closed', Dropped: 'dropped' } as const
+type Verdict = (typeof Verdict)[keyof typeof Verdict]
+
+type RequestEffect = Extract<WsEffect, { kind: 'request' }>
+
+const RETRIES_MAX = 5
+const RETRY_BASE_MS = 1000
+const RETRY_JITTER_MS = 1000
+
+/**
+ * A backend that holds content back after its client has closed is asked again (when it has a Keep-Alive-Interval)
+ * for this long, then told DISCONNECT. Pushpin does it until the client gives up waiting for the close handshake.
+ */
+const CLOSING_MS = 30_000
+
+const NO_META: readonly Header[] = []
+const ENDED: WsEffect = { kind: 'ended' }
+
 export class WsSession {
+  readonly #config: WsSessionConfig
+  readonly #replay = new WsReplay()
+  readonly #outbox = new WsOutbox()
+  #client: Client = Client.Opening
+  #link: Link = Link.Connecting
+  #sent: Sent = Sent.Nothing
+  /** The last effect for the client is on its way: nothing more is said to it. */
+  #isEnding = false
+  #isEnded = false
+
+  // The request in flight.
+  #request: RequestEffect | null = null
+  #attempt = 0
+  #isRetryWaiting = false
+  #isRetryDue = false
+  #sentClose = false
+  /** one_event left messages behind: the answer must accept something. */
+  #sentIsCut = false
+
+  // When to make the next one.
+  #isRequestDue = false
+  #requestAtMs = NO_DEADLINE
+  #intervalMs = 0
+  #unreadBytes = 0
+
+  // The end of the link.
+  #mustDisconnect = false
+  #isDetached = false
+  /** Content of the CLOSE event to the backend; null while none is to be sent. */
+  #closeContent: Buffer | null = null
+  #isCloseAccepted = false
+  #closingUntilMs = NO_DEADLINE
+
+  // What the backend has set.
+  #meta: readonly Header[] | null = null
+  /** null: the backend does not speak GRIP on this session and its target has no implicit channels. */
+  #grip: WsGrip | null = null
+
   constructor(config: WsSessionConfig) {
-    void config
+    this.#config = config
   }
+
+  // Getters
 
   /** When handleDeadline wants to be called; NO_DEADLINE: never. */
   get deadlineMs(): number {
-    return NO_DEADLINE
+    const automaticMs = this.#grip?.automatic?.deadlineMs ?? NO_DEADLINE
+    return Math.min(this.#requestAtMs, automaticMs, this.#isHeldAtClose() ? this.#closingUntilMs : NO_DEADLINE)
   }
 
   /** What the buffer of client content costs, for the process-wide cap: content plus a fixed sum per message. */
   get bufferedBytes(): number {
-    return 0
+    return this.#replay.weightBytes
   }
 
   /** An idle keep-alive is set: the shell calls handleWritten for every publish it writes to the client. */
   get wantsWritten(): boolean {
-    return false
+    return this.#grip?.automatic?.wantsWritten ?? false
   }
 
+  /** Set by control messages set-meta, for filters; null: none. */
+  get connectionMeta(): Readonly<Record<string, string>> | null {
+    return this.#grip?.connectionMeta ?? null
+  }
+
+  /** Set by the control message session; null: none. */
+  get sessionId(): string | null {
+    return this.#grip?.sessionId ?? null
+  }
+
+  // The client
+
   /** The client's upgrade request is here: OPEN goes to the backend. */
-  handleOpen(nowMs: number): void {
-    void nowMs
+  handleOpen(_nowMs: number): void {
+    assert(this.#link === Link.Connecting && this.#sent === Sent.Nothing, 'a session opens once')
+    this.#isRequestDue = true
   }
 
   /** `data` is the session's to keep (already copied at the native border). */
   handleClientMessage(data: Buffer, isBinary: boolean, nowMs: number): void {
-    void [data, isBinary, nowMs]
-  }
-  handleClientPing(data: Buffer, nowMs: number): void {
-    void [data, nowMs]
-  }
-  handleClientPong(data: Buffer, nowMs: number): void {
-    void [data, nowMs]
-  }
-  /** The client's close frame; code null: it had no payload. Nothing can be sent to the client any more. */
-  handleClientClose(code: number | null, reason: string, nowMs: number): void {
-    void [code, reason, nowMs]
-  }
-  /** The client went without a close frame, also while opening. */
-  handleClientGone(nowMs: number): void {
-    void nowMs
+    this.#appendContent(isBinary ? WsEventType.Binary : WsEventType.Text, data, nowMs)
   }
 
-  handleResponse(response: WsResponse, nowMs: number): void {
-    void [response, nowMs]
+  handleClientPing(data: Buffer, nowMs: number): void {
+    this.#appendContent(WsEventType.Ping, data, nowMs)
   }
-  /** The body passed WS_RESPONSE_BYTES_MAX and the shell gave the exchange up. */
-  handleResponseTooLarge(nowMs: number): void {
-    void nowMs
+
+  handleClientPong(data: Buffer, nowMs: number): void {
+    this.#appendContent(WsEventType.Pong, data, nowMs)
   }
+
   /**
-   * The request failed. While opening the shell has tried the other targets of the route before (failure kinds
-   * connect, connect-timeout and tls) and calls this when none is left; `tried` names them for debug routes.
-   * Retries after the opening are made here.
+   * The client's close frame; code null: it had no payload. `reason` is a byte string. uWebSockets.js has answered it
+   * already, so nothing can be sent to the client any more; the backend still gets CLOSE.
    */
-  handleFailure(failure: WsRequestFailure, nowMs: number, tried: readonly string[] = []): void {
-    void [failure, nowMs, tried]
+  handleClientClose(code: number | null, reason: string, nowMs: number): void {
+    if (this.#client !== Client.Open) {
+      this.handleClientGone(nowMs)
+      return
+    }
+    const isPolite = this.#link === Link.Connected && !this.#mustDisconnect
+    if (isPolite) this.#closeContent = code === null ? EMPTY_BYTES : encodeCloseContent(code, reason)
+    this.#leaveClient(nowMs)
+    if (isPolite) this.#beginClosing()
   }
-  /** The channels of the last subscribe effect are live, or the barrier failed. */
-  handleLive(ok: boolean, nowMs: number): void {
-    void [ok, nowMs]
+
+  /** The client went without a close frame, also while opening. */
+  handleClientGone(nowMs: number): void {
+    if (this.#client === Client.Gone) return
+    this.#leaveClient(nowMs)
+    switch (this.#link) {
+      case Link.Connecting:
+        // A backend that has not accepted OPEN has nothing to disconnect. One that is being asked is heard first.
+        if (this.#sent === Sent.Nothing) this.#endLink()
+        else this.#mustDisconnect = true
+        break
+      case Link.Connected:
+        this.#mustDisconnect = true
+        break
+      case Link.Closing:
+        // After a detach: CLOSE is being said already.
+        if (this.#isCloseAccepted && this.#sent === Sent.Nothing) this.#endLink()
+        break
+      case Link.Over:
+        break
+    }
   }
-  /** Published action refresh. */
-  handleRefresh(nowMs: number): void {
-    void nowMs
-  }
-  /** Published action close. code -1: none given. */
-  handlePublishClose(code: number, reason: string, nowMs: number): void {
-    void [code, reason, nowMs]
-  }
+
   /** Bytes written for the client that it has not read yet. */
   handleUnread(bytes: number): void {
-    void bytes
+    this.#unreadBytes = bytes
   }
+
   /** Something published was written to the client; see wantsWritten. */
   handleWritten(nowMs: number): void {
-    void nowMs
+    this.#grip?.automatic?.handleWritten(nowMs)
   }
+
   /** The process-wide cap is reached: the session is dropped as if its own buffer were full. */
   handleBufferCap(nowMs: number): void {
-    void nowMs
+    this.#overflow(nowMs)
   }
+
+  // Publishing
+
+  /** The channels of the last subscribe effect are live, or the barrier failed. */
+  handleLive(ok: boolean, nowMs: number): void {
+    // The client may have left meanwhile; then nobody waits.
+    if (!this.#outbox.isWaiting) return
+    this.#outbox.handleLive()
+    if (ok) return
+    this.#outbox.clear()
+    this.#isEnding = false
+    if (this.#link === Link.Connected) this.#mustDisconnect = true
+    this.#endClient(
+      this.#client === Client.Opening ? notLiveRejection() : { kind: 'drop', reason: WsDropReason.Barrier },
+      nowMs,
+    )
+  }
+
+  /** Published action refresh: one request, whether there is something to say or not. */
+  handleRefresh(_nowMs: number): void {
+    if (this.#link === Link.Connected && !this.#mustDisconnect) this.#isRequestDue = true
+  }
+
+  /** Published action close. code -1: none given. The backend gets a CLOSE without code. */
+  handlePublishClose(code: number, reason: string, nowMs: number): void {
+    this.#closeClient(code < 0 ? 1000 : code, reason, EMPTY_BYTES, nowMs)
+  }
+
+  // The backend
+
+  handleResponse(response: WsResponse, nowMs: number): void {
+    const sent = this.#takeSent()
+    if (sent === Sent.Disconnect) {
+      this.#endLink()
+      return
+    }
+    const head = readAnswerHead(response.headers)
+    if (!isWsEvents(response, head)) {
+      this.#fail(WsDropReason.Answer, nowMs, sent === Sent.Open ? response : null)
+      return
+    }
+    if (head.keepAliveInterval !== null) this.#intervalMs = keepAliveIntervalMs(head.keepAliveInterval)
+    if (!this.#acceptContent(head.contentBytesAccepted)) {
+      this.#fail(WsDropReason.Answer, nowMs)
+      return
+    }
+    if (head.hasSetMeta) this.#meta = applySetMeta(this.#meta, response.headers)
+    const events = decodeWebSocketEvents(response.body)
+    if (events === null || (sent === Sent.Open && !this.#isOpening(events))) {
+      this.#fail(WsDropReason.Answer, nowMs)
+      return
+    }
+    const verdict = this.#applyEvents(events, response, nowMs)
+    this.#outbox.endOpening()
+    this.#afterEvents(verdict, events, nowMs)
+  }
+
+  /** The body passed WS_RESPONSE_BYTES_MAX and the shell gave the exchange up. */
+  handleResponseTooLarge(nowMs: number): void {
+    if (this.#takeSent() === Sent.Disconnect) this.#endLink()
+    else this.#fail(WsDropReason.Answer, nowMs)
+  }
+
+  /**
+   * The request failed. While opening the shell tries the other targets of the route first (failure kinds connect,
+   * connect-timeout and tls) and calls this when none is left; `tried` names them all for debug routes. May also be
+   * called in place of handleOpen when no request can be made. Retries after the opening are made here.
+   */
+  handleFailure(failure: WsRequestFailure, nowMs: number, tried: readonly string[] = []): void {
+    const isOpening = this.#link === Link.Connecting
+    assert(this.#sent !== Sent.Nothing || isOpening, 'a failure belongs to a request')
+    const isUnreached = failure.kind === 'connect' || failure.kind === 'connect-timeout' || failure.kind === 'tls'
+    const isRetryable = isUnreached || (failure.kind === 'generic' && !failure.bodySent)
+    if (isRetryable && !isOpening && this.#attempt < RETRIES_MAX) {
+      const jitterMs = Math.floor(this.#config.random() * RETRY_JITTER_MS)
+      this.#requestAtMs = nowMs + RETRY_BASE_MS * 2 ** this.#attempt + jitterMs
+      this.#attempt++
+      this.#isRetryWaiting = true
+      return
+    }
+    const sent = this.#takeSent()
+    if (sent === Sent.Disconnect) this.#endLink()
+    else if (isOpening) {
+      this.#endLink()
+      this.#endClient(proxyErrorRejection(this.#config.debug && isUnreached ? tried : null), nowMs)
+    } else {
+      this.#fail(isRetryable || !failure.bodySent ? WsDropReason.Unreachable : WsDropReason.Unanswered, nowMs)
+    }
+  }
+
   handleDeadline(nowMs: number): void {
-    void nowMs
+    if (this.#isHeldAtClose() && nowMs >= this.#closingUntilMs) {
+      this.#mustDisconnect = true
+      this.#requestAtMs = NO_DEADLINE
+    }
+    if (nowMs >= this.#requestAtMs) {
+      this.#requestAtMs = NO_DEADLINE
+      if (this.#isRetryWaiting) {
+        this.#isRetryWaiting = false
+        this.#isRetryDue = true
+      } else {
+        this.#isRequestDue = true
+      }
+    }
+    const automatic = this.#grip?.automatic ?? null
+    if (automatic === null) return
+    const delayed = automatic.takeDelayedDue(nowMs)
+    if (delayed !== null) this.#send(delayed.type, delayed.content, false, nowMs)
+    const keepAlive = automatic.takeKeepAliveDue(nowMs)
+    if (keepAlive !== null) this.#send(keepAlive.type, keepAlive.content, true, nowMs)
   }
 
   /** The next thing to do, or null. */
   poll(): WsEffect | null {
-    return null
+    const effect = this.#outbox.next()
+    if (effect !== null) {
+      this.#noteTaken(effect)
+      return effect
+    }
+    if (this.#outbox.isWaiting) return null
+    if (this.#needsRequest()) return this.#nextRequest()
+    if (this.#client !== Client.Gone || this.#link !== Link.Over || this.#isEnded) return null
+    this.#isEnded = true
+    return ENDED
+  }
+
+  #noteTaken(effect: WsEffect): void {
+    switch (effect.kind) {
+      case 'accept':
+        this.#client = Client.Open
+        break
+      case 'close':
+        this.#client = Client.Gone
+        this.#grip = null
+        if (this.#link === Link.Connected && !this.#mustDisconnect) this.#beginClosing()
+        break
+      case 'reject':
+      case 'drop':
+        this.#client = Client.Gone
+        this.#grip = null
+        break
+      default:
+        break
+    }
+  }
+
+  // Making requests
+
+  #needsRequest(): boolean {
+    if (this.#sent !== Sent.Nothing) return this.#isRetryDue
+    switch (this.#link) {
+      case Link.Over:
+        return false
+      case Link.Connecting:
+        return this.#isRequestDue
+      case Link.Connected:
+      case Link.Closing:
+        if (this.#mustDisconnect || this.#isRequestDue) return true
+        // A client that does not read gets no more to read.
+        if (this.#unreadBytes >= WS_UNREAD_BYTES_MAX && this.#client !== Client.Gone) return false
+        // Held-back content alone is no reason: the backend waits for more.
+        if (this.#replay.hasNew) return true
+        return this.#link === Link.Closing && this.#replay.isEmpty && !this.#isCloseAccepted
+    }
+  }
+
+  #nextRequest(): RequestEffect {
+    if (this.#request !== null) {
+      this.#isRetryDue = false
+      return { ...this.#request, attempt: this.#attempt }
+    }
+    this.#isRequestDue = false
+    this.#requestAtMs = NO_DEADLINE
+    const replayedBytes = this.#replay.replayedBytes
+    const body = new WebSocketEventsBody()
+    if (this.#link === Link.Connecting) {
+      this.#sent = Sent.Open
+      body.add(WsEventType.Open, EMPTY_BYTES)
+    } else if (this.#mustDisconnect) {
+      this.#sent = Sent.Disconnect
+      body.add(WsEventType.Disconnect, EMPTY_BYTES)
+      // What has not been accepted is lost with the client; DISCONNECT says so.
+      this.#replay.clear()
+    } else {
+      this.#sent = Sent.Content
+      this.#addContent(body)
+    }
+    const { slices, bytes } = body
+    const meta = this.#meta ?? NO_META
+    this.#request = { kind: 'request', body: slices, bodyBytes: bytes, replayedBytes, meta, attempt: 0 }
+    return this.#request
+  }
+
+  #addContent(body: WebSocketEventsBody): void {
+    const { oneEvent } = this.#config
+    const isWhole = this.#replay.offer(body, WS_MESSAGE_BYTES_MAX, oneEvent ? 1 : Infinity)
+    this.#sentIsCut = oneEvent && !isWhole
+    const hasRoom = !oneEvent || this.#replay.offeredCount === 0
+    this.#sentClose = this.#link === Link.Closing && isWhole && hasRoom
+    if (this.#sentClose) body.add(WsEventType.Close, this.#closeContent as Buffer)
+  }
+
+  #takeSent(): Sent {
+    const sent = this.#sent
+    assert(sent !== Sent.Nothing || this.#link === Link.Connecting, 'an answer belongs to a request')
+    this.#sent = Sent.Nothing
+    this.#request = null
+    this.#attempt = 0
+    this.#isRetryWaiting = false
+    this.#isRetryDue = false
+    return sent
+  }
+
+  // Reading answers
+
+  /** Content-Bytes-Accepted; false: the answer makes no sense. */
+  #acceptContent(header: string | null): boolean {
+    const contentBytes = this.#replay.offeredBytes
+    const closeBytes = this.#sentClose ? (this.#closeContent as Buffer).length : 0
+    const accepted = acceptedBytes(header, contentBytes + closeBytes)
+    if (accepted > contentBytes + closeBytes) return false
+    const acceptedContent = Math.min(accepted, contentBytes)
+    const isProgress = this.#replay.accept(acceptedContent)
+    if (this.#sentIsCut && !isProgress) return false
+    this.#sentIsCut = false
+    if (!this.#sentClose || acceptedContent < contentBytes) return true
+    // Holding back waits for more content; after CLOSE there is none, so it is taken whole or refused.
+    this.#isCloseAccepted = accepted === contentBytes + closeBytes
+    return this.#isCloseAccepted
+  }
+
+  #isOpening(events: readonly WebSocketEvent[]): boolean {
+    const first = events[0]
+    return first === undefined ? this.#intervalMs > 0 : first.type === WsEventType.Open
+  }
+
+  #applyEvents(events: readonly WebSocketEvent[], response: WsResponse, nowMs: number): Verdict {
+    for (const event of events) {
+      switch (event.type) {
+        case WsEventType.Open:
+          if (this.#link !== Link.Connecting) return Verdict.Dropped
+          this.#open(response)
+          break
+        case WsEventType.Text:
+          this.#deliver(WsMessageType.Text, event.content, nowMs)
+          break
+        case WsEventType.Binary:
+          this.#deliver(WsMessageType.Binary, event.content, nowMs)
+          break
+        case WsEventType.Ping:
+          this.#deliverControlFrame(WsMessageType.Ping, event.content, nowMs)
+          break
+        case WsEventType.Pong:
+          this.#deliverControlFrame(WsMessageType.Pong, event.content, nowMs)
+          break
+        case WsEventType.Close:
+          this.#closeByBackend(event.content, nowMs)
+          return Verdict.Closed
+        case WsEventType.Disconnect:
+          return Verdict.Dropped
+        case null:
+          break
+      }
+    }
+    return Verdict.Going
+  }
+
+  #open(response: WsResponse): void {
+    this.#link = Link.Connected
+    if (this.#client === Client.Gone) return
+    this.#outbox.beginOpening(acceptEffect(response))
+    const extension = this.#config.gripAllowed ? parseGripExtension(response.headers) : null
+    if (extension === null && this.#config.implicitChannels.length === 0) return
+    this.#grip = new WsGrip(this.#config, this.#outbox, extension === null ? null : extension.messagePrefix)
+  }
+
+  #deliver(type: 'text' | 'binary', content: Buffer, nowMs: number): void {
+    if (this.#client === Client.Gone || this.#isEnding || this.#isDetached) return
+    const forClient = this.#grip === null ? content : this.#grip.receive(type, content, nowMs)
+    if (forClient !== null) this.#send(type, forClient, false, nowMs)
+  }
+
+  #deliverControlFrame(type: 'ping' | 'pong', content: Buffer, nowMs: number): void {
+    if (this.#client === Client.Gone || this.#isEnding || this.#isDetached) return
+    if (content.length <= WS_CONTROL_FRAME_BYTES_MAX) {
+      this.#send(type, content, false, nowMs)
+      return
+    }
+    // No such frame exists; in Pushpin the client's side of the session breaks on it.
+    this.#endClient({ kind: 'drop', reason: WsDropReason.Answer }, nowMs)
+    this.#mustDisconnect = true
+  }
+
+  /**
+   * The backend's CLOSE. Pushpin sends the close frame, waits for the client's, and POSTs CLOSE with the client's code.
+   * uWebSockets.js ends the connection with the frame it sends, and the client's own is not seen. So the backend gets
+   * the CLOSE that a client makes of such a frame (RFC 6455 §5.5.1: it typically echoes the code), with the content
+   * that was waiting in front of it.
+   */
+  #closeByBackend(content: Buffer, nowMs: number): void {
+    if (this.#isDetached || this.#link !== Link.Connected) return
+    const { code, reason } = decodeCloseContent(content)
+    const shortReason = cutCloseReason(reason)
+    this.#closeClient(code ?? 1000, shortReason, encodeCloseContent(code ?? 1000, shortReason), nowMs)
+  }
+
+  /** Bookkeeping behind the events of a good answer: who is closed now, and when to ask again. */
+  #afterEvents(verdict: Verdict, events: readonly WebSocketEvent[], nowMs: number): void {
+    if (verdict === Verdict.Dropped) {
+      this.#fail(WsDropReason.Disconnect, nowMs)
+      return
+    }
+    this.#applyDue(nowMs)
+    if (this.#isLinkFinished(verdict, events)) {
+      this.#endLink()
+      return
+    }
+    const isAskedAgain = this.#intervalMs > 0
+    if (this.#link === Link.Closing && this.#sentClose && !this.#isCloseAccepted) {
+      if (!isAskedAgain || nowMs >= this.#closingUntilMs) this.#mustDisconnect = true
+    }
+    this.#sentClose = false
+    if (isAskedAgain) this.#requestAtMs = nowMs + this.#intervalMs
+  }
+
+  #isLinkFinished(verdict: Verdict, events: readonly WebSocketEvent[]): boolean {
+    const isClientGone = this.#client === Client.Gone
+    if (this.#link === Link.Connecting) return isClientGone && events.length === 0
+    if (!this.#isCloseAccepted) return false
+    // Pushpin repeats CLOSE at the keep-alive interval until the backend answers it, for the sake of a client that
+    // waits. Only after a detach do we still have one.
+    return verdict === Verdict.Closed || isClientGone || this.#intervalMs === 0
+  }
+
+  /** Ends the session because of its backend. `rejection`: the answer to OPEN that refused it. */
+  #fail(reason: WsDropReason, nowMs: number, rejection: WsResponse | null = null): void {
+    const wasConnecting = this.#link === Link.Connecting
+    this.#endLink()
+    if (this.#isDetached) return
+    if (!wasConnecting) this.#endClient({ kind: 'drop', reason }, nowMs)
+    else if (rejection === null) this.#endClient(proxyErrorRejection(null), nowMs)
+    else this.#endClient(relayedRejection(rejection, WS_REJECT_RELAY_BYTES_MAX), nowMs)
+  }
+
+  /** In Pushpin these come back from another process, so the rest of the answer is delivered before them. */
+  #applyDue(nowMs: number): void {
+    if (this.#grip === null) return
+    const reason = this.#grip.takeCloseReason()
+    if (reason !== null) this.#closeClient(1011, reason, EMPTY_BYTES, nowMs)
+    if (!this.#grip.takeDetach() || this.#isEnding || this.#link !== Link.Connected) return
+    this.#isDetached = true
+    this.#closeContent = EMPTY_BYTES
+    this.#beginClosing()
+  }
+
+  // Ending
+
+  #send(type: WsMessageType, content: Buffer, droppable: boolean, nowMs: number): void {
+    if (this.#client === Client.Gone || this.#isEnding) return
+    this.#outbox.push({ kind: 'send', type, content, droppable })
+    this.#grip?.automatic?.handleWritten(nowMs)
+  }
+
+  #appendContent(type: WsContentEventType, content: Buffer, nowMs: number): void {
+    // After a detach, and when the session is coming to its end, the client speaks to nobody.
+    if (this.#link !== Link.Connected || this.#client === Client.Gone || this.#mustDisconnect) return
+    this.#replay.append(type, content)
+    const { messageBytesMax, bufferBytesMax } = this.#config
+    if (content.length > messageBytesMax || this.#replay.weightBytes > bufferBytesMax) this.#overflow(nowMs)
+  }
+
+  #overflow(nowMs: number): void {
+    if (this.#link !== Link.Connected || this.#client === Client.Gone) return
+    this.#endClient({ kind: 'drop', reason: WsDropReason.Buffer }, nowMs)
+    this.#mustDisconnect = true
+  }
+
+  /** A close frame for the client, and for the backend, once it is out, CLOSE with `content`. */
+  #closeClient(code: number, reason: string, content: Buffer, nowMs: number): void {
+    if (this.#client === Client.Gone || this.#isEnding) return
+    if (this.#link === Link.Connected) this.#closeContent = content
+    this.#endClient({ kind: 'close', code, reason: cutCloseReason(reason) }, nowMs)
+  }
+
+  /** The last effect for the client. It waits behind what was said before it. */
+  #endClient(effect: WsEffect, nowMs: number): void {
+    if (this.#client === Client.Gone || this.#isEnding) return
+    this.#isEnding = true
+    this.#outbox.push(effect)
+    this.#closingUntilMs = nowMs + CLOSING_MS
+  }
+
+  /** The client's connection is gone: what was still to be said to it is void. */
+  #leaveClient(nowMs: number): void {
+    this.#client = Client.Gone
+    this.#isEnding = true
+    this.#outbox.clear()
+    this.#grip = null
+    this.#closingUntilMs = nowMs + CLOSING_MS
+  }
+
+  #beginClosing(): void {
+    this.#link = Link.Closing
+    this.#isRequestDue = true
+  }
+
+  #endLink(): void {
+    this.#link = Link.Over
+    this.#replay.clear()
+    this.#requestAtMs = NO_DEADLINE
+    this.#closeContent = null
+    this.#meta = null
+  }
+
+  /** The client is gone, and its backend has not taken everything yet and may be asked again. */
+  #isHeldAtClose(): boolean {
+    return (
+      this.#link === Link.Closing &&
+      this.#client === Client.Gone &&
+      this.#sent === Sent.Nothing &&
+      !this.#isCloseAccepted &&
+      !this.#mustDisconnect
+    )
   }
 }

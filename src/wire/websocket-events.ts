@@ -22,23 +22,12 @@ export type WsEventType = (typeof WsEventType)[keyof typeof WsEventType]
 /** Events that carry what an endpoint sent, in the order it sent them. */
 export type WsContentEventType = 'TEXT' | 'BINARY' | 'PING' | 'PONG'
 
-export interface WsEvent {
+export interface WebSocketEvent {
   /** null: a type this gateway does not know. Receivers ignore it. */
   readonly type: WsEventType | null
   /** Empty when the event had none. A slice of the body. */
   readonly content: Buffer
 }
-
-export const WsEventsFault = {
-  /** A type line without its CRLF. */
-  Line: 'type line is not terminated',
-  /** What follows the space is no hexadecimal number in 0..2^31-1. */
-  Size: 'content size is not a hexadecimal number',
-} as const
-export type WsEventsFault = (typeof WsEventsFault)[keyof typeof WsEventsFault]
-
-export type WsEventsResult =
-  { readonly ok: true; readonly events: readonly WsEvent[] } | { readonly ok: false; readonly fault: WsEventsFault }
 
 const CRLF = Buffer.from('\r\n', 'latin1')
 const CR = 0x0d
@@ -59,7 +48,7 @@ function headOf(type: WsEventType, size: number): Buffer {
 }
 
 /** A body under construction: a list of slices; contents are referred to, never copied. */
-export class WsEventsBody {
+export class WebSocketEventsBody {
   readonly slices: Buffer[] = []
   bytes = 0
 
@@ -74,11 +63,23 @@ export class WsEventsBody {
   }
 }
 
+/** RFC 6455 §5.5 */
+export const WS_CONTROL_FRAME_BYTES_MAX = 125
+const CLOSE_REASON_BYTES_MAX = WS_CONTROL_FRAME_BYTES_MAX - 2
+
+/** As much of a reason (byte string) as a close frame holds, without cutting a UTF-8 character in two. */
+export function cutCloseReason(reason: string): string {
+  if (reason.length <= CLOSE_REASON_BYTES_MAX) return reason
+  let end = CLOSE_REASON_BYTES_MAX
+  while (end > 0 && (reason.charCodeAt(end) & 0xc0) === 0x80) end--
+  return reason.slice(0, end)
+}
+
 /** Content of a CLOSE event: code in two bytes, then the reason (byte string). */
 export function encodeCloseContent(code: number, reason: string): Buffer {
   const content = Buffer.allocUnsafe(2 + reason.length)
   content.writeUInt16BE(code & 0xffff, 0)
-  content.latin1Write(reason, 2)
+  content.write(reason, 2, 'latin1')
   return content
 }
 
@@ -88,29 +89,37 @@ export function decodeCloseContent(content: Buffer): { readonly code: number | n
   return { code: content.readUInt16BE(0), reason: content.toString('latin1', 2) }
 }
 
+/** The events as one buffer. Those of unknown type are left out. */
+export function encodeWebSocketEvents(events: readonly WebSocketEvent[]): Buffer {
+  const body = new WebSocketEventsBody()
+  for (const { type, content } of events) if (type !== null) body.add(type, content)
+  return Buffer.concat(body.slices, body.bytes)
+}
+
 /**
  * Reads a complete body, as leniently as Pushpin does: content that is shorter than announced is taken as it is, the
  * CRLF behind a content is skipped unread, blanks and `0x` around a size are allowed. Negative sizes are refused.
+ * Returns null when a type line has no end or a size is no hexadecimal number in 0..2^31-1.
  */
-export function decodeWsEvents(body: Buffer): WsEventsResult {
-  const events: WsEvent[] = []
+export function decodeWebSocketEvents(body: Buffer): WebSocketEvent[] | null {
+  const events: WebSocketEvent[] = []
   let start = 0
   while (start < body.length) {
     const end = endOfLine(body, start)
-    if (end < 0) return { ok: false, fault: WsEventsFault.Line }
+    if (end < 0) return null
     const space = spaceIn(body, start, end)
     let content = EMPTY_BYTES
     let next = end + 2
     if (space >= 0) {
-      const size = parseSize(body.latin1Slice(space + 1, end))
-      if (size < 0) return { ok: false, fault: WsEventsFault.Size }
+      const size = parseSize(body.toString('latin1', space + 1, end))
+      if (size < 0) return null
       content = body.subarray(next, next + size)
       next += size + 2
     }
-    events.push({ type: typeOf(body.latin1Slice(start, space >= 0 ? space : end)), content })
+    events.push({ type: typeOf(body.toString('latin1', start, space >= 0 ? space : end)), content })
     start = next
   }
-  return { ok: true, events }
+  return events
 }
 
 function endOfLine(body: Buffer, start: number): number {
