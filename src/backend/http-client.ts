@@ -10,7 +10,6 @@ import { readFileSync } from 'node:fs'
 import { type Dispatcher, Pool, buildConnector } from 'undici'
 import { assert } from '../base/assert.js'
 import { byteStringOfText } from '../base/bytes.js'
-import type { Settings } from '../config/types.js'
 import type { Target } from '../routing/types.js'
 import { FailureKind } from './types.js'
 import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
@@ -22,14 +21,24 @@ const RESPONSE_HEADERS_MAX = 200
 /** A TCP or TLS connection that is not up after this long has failed. */
 const CONNECT_TIMEOUT_MS = 10_000
 
+/** What of the settings matters here (config/types.ts: Settings fits). Times in seconds. */
+export interface BackendSettings {
+  readonly proxy: {
+    readonly backendTimeout: number
+    readonly backendKeepAlive: number
+    readonly backendConnectionsMax: number
+  }
+  readonly runner: { readonly clientBufferSize: number }
+}
+
 export class HttpBackendClient implements BackendClient {
-  readonly #settings: Settings
+  readonly #settings: BackendSettings
   readonly #pools = new Map<string, Pool>()
   /** Pool of a target seen before: spares building the key. Targets are frozen values that live with their table. */
   readonly #poolOfTarget = new WeakMap<Target, Pool>()
   #closed = false
 
-  constructor(settings: Settings) {
+  constructor(settings: BackendSettings) {
     this.#settings = settings
   }
 
@@ -65,7 +74,7 @@ function poolKey(target: Target): string {
   return JSON.stringify([host, port, ssl, insecure, trustConnectHost, clientCert, clientKey])
 }
 
-function makePool(target: Target, settings: Settings): Pool {
+function makePool(target: Target, settings: BackendSettings): Pool {
   const host = target.host.includes(':') ? `[${target.host}]` : target.host
   const { backendConnectionsMax, backendKeepAlive, backendTimeout } = settings.proxy
   const keepAliveTimeoutMs = Math.max(backendKeepAlive * 1000, 1)

@@ -4,8 +4,10 @@
  *
  * Header lists are flat (name, value, name, value …) and hold byte strings.
  */
-import type { Settings } from '../config/types.js'
+import type { Settings, XffRule } from '../config/types.js'
 import type { Route, Target } from '../routing/types.js'
+import { headerValue, trimBlanks } from '../wire/headers.js'
+import { type JwtKey, Signer, decodeSigningKey, decodeVerifyingKey, verifyToken } from '../wire/jwt.js'
 import type { Header } from '../wire/publish-types.js'
 
 /** A client's request head, copied out of uWebSockets.js. */
@@ -36,7 +38,7 @@ export interface Forwarded {
 export interface WebSocketHead {
   readonly host: string
   readonly path: string
-  /** Headers before Grip-Sig, `name\nvalue\n…` */
+  /** Headers before Grip-Sig, `name\nvalue\n…` without a line break at the end. */
   readonly clientBlock: string
   /** Headers after Grip-Sig, in the same form. */
   readonly tail: string
@@ -44,7 +46,7 @@ export interface WebSocketHead {
 }
 
 export interface WebSocketRequestParts {
-  /** Of Forwarding.signature(): null: unsigned. */
+  /** Of Forwarding.signature(); null: unsigned. */
   readonly signature: string | null
   readonly contentLength: number
   /** 0: the header is absent. */
@@ -52,22 +54,72 @@ export interface WebSocketRequestParts {
   readonly meta: readonly Header[]
 }
 
+/** How a route addresses the backend. Null: what is left of the path is none. (routing/rewrite.ts has the rules.) */
+export type Rewrite = (
+  route: Route,
+  target: Target,
+  client: { readonly host: string; readonly path: string },
+) => { readonly host: string; readonly path: string } | null
+
+export interface ForwardOptions {
+  readonly webSocket: boolean
+  readonly nowEpochMs: number
+}
+
+const GRIP_FEATURES =
+  'status, session, link:next, link:gone, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, ' +
+  'filter:var-subst'
+
+const ORIGINAL_PREFIX = 'eb9bf0f5-'
+
+/** Why a header is not simply copied. */
+const Rule = { Drop: 1, CdnLoop: 2, ForwardedFor: 3 } as const
+type Rule = (typeof Rule)[keyof typeof Rule]
+
+/** What a route needs per request, made once. */
+interface RoutePlan {
+  readonly signer: Signer | null
+  readonly rules: ReadonlyMap<string, Rule>
+  /** header= options: removed first, then added. */
+  readonly setHeaders: readonly (readonly [string, string])[]
+}
+
 export class Forwarding {
+  readonly #settings: Settings
+  readonly #readFile: (path: string) => Buffer
+  readonly #rewrite: Rewrite
+  readonly #upstreamKey: JwtKey | null
+  readonly #plans = new WeakMap<Route, RoutePlan>()
+  readonly #signers = new Map<string, Signer | null>()
+  readonly #needMark: ReadonlySet<string>
+  /** Faults of keys, for the log; requests go unsigned then. */
+  readonly faults: string[] = []
+
   /** `readFile` reads what a `file:` key names; it throws when it cannot. */
-  constructor(settings: Settings, readFile: (path: string) => Buffer) {
-    void settings
-    void readFile
+  constructor(settings: Settings, readFile: (path: string) => Buffer, rewrite: Rewrite) {
+    this.#settings = settings
+    this.#readFile = readFile
+    this.#rewrite = rewrite
+    this.#needMark = new Set(settings.proxy.origHeadersNeedMark.map((name) => name.toLowerCase()))
+    const { key, fault } = decodeVerifyingKey(settings.proxy.upstreamKey, (path) => this.#read(path))
+    this.#upstreamKey = key
+    if (fault !== undefined) this.faults.push(`upstream_key: ${fault}`)
   }
 
   /** Null: the rewritten path is not a path (path_rem left nothing that begins with a slash): 502. */
-  forward(
-    head: ClientHead,
-    route: Route,
-    target: Target,
-    options: { readonly webSocket: boolean; readonly nowEpochMs: number },
-  ): Forwarded | null {
-    void [head, route, target, options]
-    return null
+  forward(head: ClientHead, route: Route, target: Target, options: ForwardOptions): Forwarded | null {
+    const plan = this.#plan(route)
+    const trusted = this.#isTrusted(head, options.nowEpochMs)
+    const addressed = this.#rewrite(route, target, { host: clientHost(head), path: head.path })
+    if (addressed === null) return null
+    const headers = ['Host', addressed.host]
+    this.#copy(headers, head, route, plan, trusted)
+    if (!trusted && !route.noGrip) {
+      if (plan.signer !== null) headers.push('Grip-Sig', plan.signer.token(options.nowEpochMs))
+      headers.push('Grip-Feature', GRIP_FEATURES)
+    }
+    this.#addForwarded(headers, head, trusted, options.webSocket)
+    return { host: addressed.host, path: addressed.path, headers, trusted, gripActive: !trusted && !route.noGrip }
   }
 
   forwardWebSocketOverHttp(
@@ -76,24 +128,214 @@ export class Forwarding {
     target: Target,
     options: { readonly connectionId: string; readonly nowEpochMs: number },
   ): WebSocketHead | null {
-    void [head, route, target, options]
-    return null
+    const forwarded = this.forward(head, route, target, { webSocket: true, nowEpochMs: options.nowEpochMs })
+    if (forwarded === null) return null
+    const { host, path, headers, trusted } = forwarded
+    const signed = this.#plan(route).signer !== null
+    const block: string[] = []
+    for (let index = 0; index < headers.length; index += 2) {
+      const name = headers[index] as string
+      const lower = name.toLowerCase()
+      // The signature is made anew for each request.
+      if (isNotForEvents(lower) || (signed && lower === 'grip-sig')) continue
+      block.push(name, headers[index + 1] as string)
+    }
+    const tail = route.noGrip ? [] : ['Sec-WebSocket-Extensions', 'grip']
+    tail.push('Accept', EVENTS_TYPE, 'Connection-Id', options.connectionId, 'Content-Type', EVENTS_TYPE)
+    return { host, path, clientBlock: block.join('\n'), tail: tail.join('\n'), trusted }
   }
 
   /** A fresh Grip-Sig for `route`, the same string for calls within one second; null: the route signs nothing. */
   signature(route: Route, nowEpochMs: number): string | null {
-    void [route, nowEpochMs]
-    return null
+    return this.#plan(route).signer?.token(nowEpochMs) ?? null
+  }
+
+  #isTrusted(head: ClientHead, nowEpochMs: number): boolean {
+    if (this.#upstreamKey === null) return false
+    const token = headerValue(head.headers, 'grip-sig')
+    return token !== null && verifyToken(token, this.#upstreamKey, nowEpochMs)
+  }
+
+  /** The client's headers, without what has a rule. Rules of this step keep the order of the reference. */
+  #copy(out: string[], head: ClientHead, route: Route, plan: RoutePlan, trusted: boolean): void {
+    const source = plan.setHeaders.length === 0 ? head.headers : withSetHeaders(head.headers, plan.setHeaders)
+    const originals: string[] = []
+    const cdnLoop: string[] = []
+    for (let index = 0; index < source.length; index += 2) {
+      const name = source[index] as string
+      const value = source[index + 1] as string
+      const lower = plan.setHeaders.length === 0 ? name : name.toLowerCase()
+      if (lower.startsWith(ORIGINAL_PREFIX)) {
+        if (route.origHeaders) (trusted ? out : originals).push(name, value)
+        continue
+      }
+      if (route.origHeaders && !trusted && !this.#needMark.has(lower)) {
+        originals.push(ORIGINAL_PREFIX + name, value)
+      }
+      if (!trusted && lower.startsWith('grip-')) continue
+      const rule = plan.rules.get(lower)
+      if (rule === undefined) out.push(name, value)
+      else if (rule === Rule.CdnLoop) cdnLoop.push(...splitValues(value))
+    }
+    out.push(...originals)
+    const { cdnLoop: own } = this.#settings.proxy
+    if (own !== '') out.push('CDN-Loop', [...cdnLoop, own].join(', '))
+  }
+
+  #addForwarded(out: string[], head: ClientHead, trusted: boolean, webSocket: boolean): void {
+    const { proxy } = this.#settings
+    if (head.ssl && proxy.setXForwardedProtocol !== 'false') {
+      const scheme = webSocket ? 'wss' : 'https'
+      out.push('X-Forwarded-Proto', scheme)
+      if (proxy.setXForwardedProtocol === 'true') out.push('X-Forwarded-Protocol', scheme)
+    }
+    const xff = forwardedFor(head, trusted ? proxy.xForwardedForTrusted : proxy.xForwardedFor)
+    if (xff !== '') out.push('X-Forwarded-For', xff)
+  }
+
+  #plan(route: Route): RoutePlan {
+    let plan = this.#plans.get(route)
+    if (plan !== undefined) return plan
+    plan = { signer: this.#signer(route), rules: this.#rules(), setHeaders: route.headers }
+    this.#plans.set(route, plan)
+    return plan
+  }
+
+  #signer(route: Route): Signer | null {
+    const { proxy } = this.#settings
+    const iss = route.sigIss ?? proxy.sigIss
+    const spec = route.sigKey ?? proxy.sigKey
+    if (iss === '' || spec === '') return null
+    const id = JSON.stringify([iss, spec])
+    let signer = this.#signers.get(id)
+    if (signer === undefined) {
+      const { key, fault } = decodeSigningKey(spec, (path) => this.#read(path))
+      if (fault !== undefined) this.faults.push(`route ${route.id}, sig_key: ${fault}`)
+      signer = key === null ? null : new Signer(iss, key)
+      this.#signers.set(id, signer)
+    }
+    return signer
+  }
+
+  #rules(): ReadonlyMap<string, Rule> {
+    const { proxy } = this.#settings
+    const rules = new Map<string, Rule>(NEVER_FORWARDED.map((name) => [name, Rule.Drop]))
+    if (proxy.acceptPushpinRoute) rules.set('pushpin-route', Rule.Drop)
+    if (proxy.cdnLoop !== '') rules.set('cdn-loop', Rule.CdnLoop)
+    if (proxy.acceptXForwardedProtocol || proxy.setXForwardedProtocol !== 'false') {
+      rules.set('x-forwarded-proto', Rule.Drop).set('x-forwarded-protocol', Rule.Drop)
+    }
+    return rules.set('x-forwarded-for', Rule.ForwardedFor)
+  }
+
+  #read(path: string): Buffer | null {
+    try {
+      return this.#readFile(path)
+    } catch {
+      // decodeKey makes a fault of it, with the path.
+      return null
+    }
+  }
+}
+
+const EVENTS_TYPE = 'application/websocket-events'
+
+/**
+ * Host is made anew. The others concern the client's connection only, or would make the backend compress.
+ * Upgrade is Pushpin's to forward, but without Connection it means nothing, and undici refuses it.
+ */
+const NEVER_FORWARDED = [
+  ...['host', 'connection', 'keep-alive', 'accept-encoding', 'content-encoding', 'transfer-encoding', 'expect'],
+  'upgrade',
+]
+
+function isNotForEvents(lower: string): boolean {
+  switch (lower) {
+    case 'accept':
+    case 'connection-id':
+    case 'content-length':
+    case 'content-type':
+    case 'sec-websocket-extensions':
+      return true
+    default:
+      return lower.startsWith('meta-')
   }
 }
 
 /** The whole header list of one WebSocket-over-HTTP request. */
 export function webSocketRequestHeaders(head: WebSocketHead, parts: WebSocketRequestParts): string[] {
-  void [head, parts]
-  return []
+  const headers = head.clientBlock.split('\n')
+  if (parts.signature !== null) headers.push('Grip-Sig', parts.signature)
+  for (const text of head.tail.split('\n')) headers.push(text)
+  headers.push('Content-Length', String(parts.contentLength))
+  if (parts.replayedBytes > 0) headers.push('Content-Bytes-Replayed', String(parts.replayedBytes))
+  for (const [name, value] of parts.meta) headers.push(`Meta-${name}`, value)
+  return headers
 }
 
-/** What the client gets of a backend's header list: hop-by-hop headers removed, order and duplicates kept. */
+/**
+ * What the client gets of a backend's header list, order and duplicates kept: without hop-by-hop headers and
+ * Content-Encoding (Pushpin's rule), without Content-Length (made anew) and Date (uWebSockets.js writes its own).
+ */
 export function relayedHeaders(headers: readonly string[]): string[] {
-  return [...headers]
+  const kept: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string
+    if (!isNeverRelayed(name)) kept.push(name, headers[index + 1] as string)
+  }
+  return kept
+}
+
+/** Looks at the length first: it runs for every header of every answer. */
+export function isNeverRelayed(name: string): boolean {
+  switch (name.length) {
+    case 4:
+      return name.toLowerCase() === 'date'
+    case 10: {
+      const lower = name.toLowerCase()
+      return lower === 'connection' || lower === 'keep-alive'
+    }
+    case 14:
+      return name.toLowerCase() === 'content-length'
+    case 16:
+      return name.toLowerCase() === 'content-encoding'
+    case 17:
+      return name.toLowerCase() === 'transfer-encoding'
+    default:
+      return false
+  }
+}
+
+/** The host a client asked for; `localhost` when it named none. */
+export function clientHost(head: Pick<ClientHead, 'headers'>): string {
+  return headerValue(head.headers, 'host') || 'localhost'
+}
+
+function withSetHeaders(headers: readonly string[], set: readonly (readonly [string, string])[]): string[] {
+  let list = [...headers]
+  for (const [name, value] of set) {
+    const lower = name.toLowerCase()
+    const kept: string[] = []
+    for (let index = 0; index < list.length; index += 2) {
+      if ((list[index] as string).toLowerCase() !== lower) kept.push(list[index] as string, list[index + 1] as string)
+    }
+    list = kept
+    if (value !== '') list.push(name, value)
+  }
+  return list
+}
+
+function forwardedFor(head: ClientHead, rule: XffRule): string {
+  let values: string[] = []
+  const { headers } = head
+  for (let index = 0; index < headers.length; index += 2) {
+    if (headers[index] === 'x-forwarded-for') values.push(...splitValues(headers[index + 1] as string))
+  }
+  if (rule.truncate !== null) values = values.slice(Math.max(values.length - rule.truncate, 0))
+  if (rule.append) values.push(head.peerAddress)
+  return values.join(', ')
+}
+
+function splitValues(value: string): string[] {
+  return value.split(',').map(trimBlanks)
 }
