@@ -36,6 +36,13 @@ export const WS_BACKPRESSURE_BYTES_MAX = 1_048_576
  */
 export const RECENT_IDS_MAX = 1_000_000
 
+/** Connections to the control port that wait for their turn; further ones are closed. Stops a flood from using up files. */
+export const CONTROL_WAITING_MAX = 1_024
+/** Requests one control connection may have sent ahead before it is no longer read. */
+export const CONTROL_PIPELINED_MAX = 8
+/** A control client may take this long to send a request, to read an answer, or between two requests. */
+export const CONTROL_TIMEOUT_MS = 60_000
+
 /** What main may have put on the bus that the slowest shard has not taken, in blocks of BUS_BLOCK_BYTES. */
 export const BUS_IN_FLIGHT_BLOCKS_MAX = 524_288
 /** A bus message weighs one block, and one more for each of these many bytes. */

@@ -10,9 +10,8 @@ export interface ShardStart {
   readonly shard: number
   readonly shards: number
   readonly settings: Settings
-  /** Routes text; parsed again by each shard, main has reported its faults. */
-  readonly routes: string
-  readonly routesFile: string
+  /** Text of the routes file; empty when --route lines replace it. */
+  readonly routesText: string
   readonly busAddress: string
   readonly counters: SharedArrayBuffer
   readonly progress: SharedArrayBuffer

@@ -27,7 +27,7 @@ export interface IngestCounts {
 }
 
 export interface IngestOptions {
-  readonly bus: BusMain
+  readonly bus: Pick<BusMain, 'put' | 'isFull'>
   readonly idCacheTtlMs: number
   nowMs(): number
   /** Stops and restarts taking from the ZeroMQ sockets. */
@@ -62,7 +62,7 @@ export class Ingest {
   take(item: PublishItem, door: Door): void {
     const { counts } = this
     counts.received[door]++
-    if (item.id !== null && !this.#recentIds.add(item.channel, item.id, this.#options.nowMs())) {
+    if (item.id !== null && this.#recentIds.isRepeat(item.channel, item.id, this.#options.nowMs())) {
       counts.duplicates++
       return
     }

@@ -22,8 +22,8 @@ import { openZmqInputs, type ZmqInputs } from './zmq-inputs.js'
 
 export interface RunnerOptions {
   readonly settings: Settings
-  readonly routes: string
-  readonly routesFile: string
+  /** Text of the routes file; empty when --route lines replace it. */
+  readonly routesText: string
   readonly version: string
   readonly log: Log
   /** Something the gateway cannot live without is gone. Called at most once. */
@@ -51,7 +51,7 @@ export class Runner {
 
   /** Resolves when every shard listens; throws when a door cannot be opened, naming it. */
   async start(): Promise<void> {
-    const { settings, log, routes, routesFile, version } = this.#options
+    const { settings, log, routesText, version } = this.#options
     for (const address of settings.runner.httpPorts) await assertFree(address)
     zmqContext.blocky = false
     const progressMemory = BusProgress.allocate(this.shards)
@@ -90,8 +90,7 @@ export class Runner {
     const pool = new ShardPool({
       settings,
       shards: this.shards,
-      routes,
-      routesFile,
+      routesText,
       busAddress,
       counters,
       progress: progressMemory,

@@ -12,8 +12,8 @@ import type { ShardStart, ToMain, ToShard } from '../link/messages.js'
 export interface ShardPoolOptions {
   readonly settings: Settings
   readonly shards: number
-  readonly routes: string
-  readonly routesFile: string
+  /** Text of the routes file; empty when --route lines replace it. */
+  readonly routesText: string
   readonly busAddress: string
   readonly counters: SharedArrayBuffer
   readonly progress: SharedArrayBuffer
@@ -56,7 +56,7 @@ export class ShardPool {
   }
 
   async #startShard(shard: number): Promise<void> {
-    const { settings, shards, routes, routesFile, busAddress, counters, progress, onFatal, onPublish } = this.#options
+    const { settings, shards, routesText, busAddress, counters, progress, onFatal, onPublish } = this.#options
     const { port1, port2 } = new MessageChannel()
     this.#ports.push(port1)
     const listening = new Promise<void>((resolve) => {
@@ -70,8 +70,7 @@ export class ShardPool {
       shard,
       shards,
       settings,
-      routes,
-      routesFile,
+      routesText,
       busAddress,
       counters,
       progress,

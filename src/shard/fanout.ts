@@ -26,6 +26,11 @@ export interface FanoutOptions {
   onError(receiver: Receiver, error: unknown): void
 }
 
+/** An item may demand that its content passes certain filters: a plain subscription has none, so it does not get it. */
+function wantsFilters(contentFilters: readonly string[] | null): boolean {
+  return contentFilters !== null && contentFilters.length > 0
+}
+
 /** Joined content above this is written before the turn ends: it bounds what a turn can hold in memory. */
 const TURN_CHUNK_BYTES_MAX = 262_144
 
@@ -65,13 +70,16 @@ export class Fanout {
     const plain = channel.ws.length - channel.wsByItem
     const byTopic =
       format.action === PublishAction.Send &&
-      (format.type === WsMessageType.Text || format.type === WsMessageType.Binary) &&
-      format.contentFilters === null
+      (format.type === WsMessageType.Text || format.type === WsMessageType.Binary)
     if (byTopic && plain > 0) {
-      this.#options.topics.publish(channel.name, format.content, format.type === WsMessageType.Binary)
-      values[C.ws_messages_out] = (values[C.ws_messages_out] as number) + plain
-      if (channel.wsByItem === 0) return
+      if (wantsFilters(format.contentFilters)) {
+        values[C.drop_filter] = (values[C.drop_filter] as number) + plain
+      } else {
+        this.#options.topics.publish(channel.name, format.content, format.type === WsMessageType.Binary)
+        values[C.ws_messages_out] = (values[C.ws_messages_out] as number) + plain
+      }
     }
+    if (byTopic && channel.wsByItem === 0) return
     const { ws } = channel
     for (let i = ws.length - 1; i >= 0; i--) {
       const subscription = ws[i] as Subscription
@@ -87,10 +95,13 @@ export class Fanout {
 
   #deliverStream(channel: Channel, item: PublishItem, format: HttpStreamFormat): void {
     const plain = channel.streams.length - channel.streamsByItem
-    const joined = format.action === PublishAction.Send && format.contentFilters === null
-    if (joined && plain > 0) this.#append(channel, format.content)
-    if (joined && channel.streamsByItem === 0) return
+    const joined = format.action === PublishAction.Send
     if (!joined) this.flush(channel)
+    else if (plain > 0) {
+      if (wantsFilters(format.contentFilters)) this.#options.counters.add('drop_filter', plain)
+      else this.#append(channel, format.content)
+    }
+    if (joined && channel.streamsByItem === 0) return
     const { streams } = channel
     for (let i = streams.length - 1; i >= 0; i--) {
       const subscription = streams[i] as Subscription

@@ -5,6 +5,7 @@
  * closed, in the order that does not abort the process: listen sockets, sockets, ZeroMQ, port.
  */
 import { readFileSync } from 'node:fs'
+import process from 'node:process'
 import uWS from 'uWebSockets.js'
 import { createBackendClient } from '../backend/client.js'
 import { systemClock } from '../base/clock.js'
@@ -18,16 +19,36 @@ import { C, Counters } from '../link/counters.js'
 import type { ShardStart, ToMain, ToShard } from '../link/messages.js'
 import { loadRoutes } from '../routing/load.js'
 import type { ShardContext } from './context.js'
+import { DirectFeed } from './direct-feed.js'
 import { Fanout } from './fanout.js'
 import { Feed } from './feed.js'
-import { Hub } from './hub.js'
+import { type ChannelSource, Hub } from './hub.js'
 import { HttpListener } from './http-listener.js'
+import { rewriteRequest } from './rewrite.js'
 import { listenForWebSockets } from './ws-listener.js'
 import { WsShared } from './ws-shared.js'
 
 /** Runs until main says drain. Fails only before it listens; later trouble is told to main over the port. */
 export default async function shard(start: ShardStart): Promise<void> {
   await new Shard(start).run()
+}
+
+/** Subscriptions go to the bus, and to direct publishers where there are any; barriers only to the bus. */
+function sourceOf(bus: BusShard, direct: DirectFeed | null): ChannelSource {
+  if (direct === null) return bus
+  return {
+    subscribe: (channel) => {
+      direct.subscribe(channel)
+      bus.subscribe(channel)
+    },
+    unsubscribe: (channel) => {
+      direct.unsubscribe(channel)
+      bus.unsubscribe(channel)
+    },
+    sendBarrier: (number) => {
+      bus.sendBarrier(number)
+    },
+  }
 }
 
 /** What the shard measures of its own loop: the worst lateness of the deadline tick in the last second. */
@@ -42,6 +63,7 @@ class Shard {
   readonly #bus: BusShard
   readonly #hub: Hub
   readonly #feed: Feed
+  readonly #direct: DirectFeed | null
   readonly #app: uWS.TemplatedApp
   readonly #context: ShardContext
   readonly #webSockets: WsShared
@@ -68,7 +90,7 @@ class Shard {
     })
     const { log } = this.#log
     // Without this every answer would name uWebSockets.js. Per thread.
-    uWS._cfg('silent')
+    ;(uWS as unknown as { _cfg(option: string): void })._cfg('silent')
     this.#app = uWS.App()
     const progress = new BusProgress(start.progress)
     this.#bus = new BusShard(start.busAddress, number, progress)
@@ -79,8 +101,21 @@ class Shard {
         receiver.fail(error)
       },
     })
+    const { pushInSubConnect, pushInSubSpecs, idCacheTtl } = settings.handler
+    this.#direct =
+      pushInSubConnect && pushInSubSpecs.length > 0
+        ? new DirectFeed({
+            specs: pushInSubSpecs,
+            idCacheTtlMs: idCacheTtl * 1000,
+            clock: systemClock,
+            counters: this.#counters,
+            log,
+            fanout,
+            hub: () => this.#hub,
+          })
+        : null
     this.#hub = new Hub({
-      source: this.#bus,
+      source: sourceOf(this.#bus, this.#direct),
       deadlines: this.#deadlines,
       clock: systemClock,
       counters: this.#counters,
@@ -105,11 +140,17 @@ class Shard {
         this.#tell({ kind: 'fatal', message: `shard ${String(number)}: ${message}` })
       },
     })
-    const { table } = loadRoutes(settings, start.routes, start.routesFile)
+    // Main has reported the faults; every thread parses the text main read.
+    const { table } = loadRoutes({
+      routesfile: settings.proxy.routesfile,
+      routeLines: settings.proxy.routeLines,
+      cwd: process.cwd(),
+      readFile: () => start.routesText,
+    })
     this.#context = {
       settings,
       routes: () => table,
-      forwarding: new Forwarding(settings, (path) => readFileSync(path)),
+      forwarding: new Forwarding(settings, (path) => readFileSync(path), rewriteRequest),
       backend: createBackendClient(settings, (items) => {
         this.#tell({ kind: 'publish', items: items.map((item) => encodeBusItem(item)) })
       }),
@@ -138,7 +179,7 @@ class Shard {
     port.on('message', (message: ToShard) => {
       if (message.kind === 'drain') this.#drain(message.deadlineMs)
     })
-    const feeding = this.#bus.run(this.#feed)
+    const feeding = [this.#bus.run(this.#feed), this.#direct?.run()]
     const ticks = setInterval(() => {
       this.#tick()
     }, TICK_MS)
@@ -160,7 +201,8 @@ class Shard {
       this.#app.close()
       await this.#context.backend.close()
       this.#bus.close()
-      await feeding
+      this.#direct?.close()
+      await Promise.all(feeding)
       this.#log.log.debug({ shard: number }, 'shard ended')
       this.#log.close()
       port.close()

@@ -1,0 +1,150 @@
+#!/usr/bin/env node
+/**
+ * tackboard: arguments to settings, settings to a running gateway; signals; exit codes.
+ *
+ * Exit codes: 0 stopped as asked; 1 could not start or cannot go on; 2 the configuration has faults (all of them are
+ * printed, nothing was started).
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import process from 'node:process'
+import { openLog } from './base/log.js'
+import { helpText } from './config/cli.js'
+import { type ConfigFault, describeFault } from './config/fault.js'
+import { type Loaded, loadSettings } from './config/load.js'
+import { logFileOf } from './config/log-file.js'
+import type { Settings } from './config/types.js'
+import { type LoadedRoutes, loadRoutes } from './routing/load.js'
+import type { RouteFault } from './routing/types.js'
+import { bannerText } from './runner/banner.js'
+import { Runner } from './runner/runner.js'
+
+const EXIT_FAILED = 1
+const EXIT_FAULTS = 2
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return manifest.version
+}
+
+function load(): Loaded {
+  return loadSettings({
+    argv: process.argv.slice(2),
+    readFile: (path) => readFileSync(path, 'utf8'),
+    exists: (path) => existsSync(path) && statSync(path).isFile(),
+    cwd: process.cwd(),
+    cores: availableParallelism(),
+  })
+}
+
+function complain(findings: readonly (ConfigFault | RouteFault)[]): void {
+  for (const finding of findings) process.stderr.write(`${describeFault(finding)}\n`)
+}
+
+/** --check-config: says everything there is to say; anything that a start would skip or ignore counts too. */
+function check(loaded: Loaded, routes: Routes | null): number {
+  const unreadable = routes?.unreadable ?? null
+  complain([...loaded.faults, ...loaded.warnings, ...(routes?.faults ?? [])])
+  if (unreadable !== null) process.stderr.write(`${unreadable}\n`)
+  for (const notice of loaded.notices) process.stdout.write(`${describeFault(notice)}\n`)
+  const count = loaded.faults.length + loaded.warnings.length + (routes?.faults.length ?? 0)
+  if (count > 0 || unreadable !== null) return EXIT_FAULTS
+  process.stdout.write('configuration is fine\n')
+  return 0
+}
+
+async function main(): Promise<number> {
+  const loaded = load()
+  const { command, settings } = loaded
+  if (command.kind === 'version') {
+    process.stdout.write(`tackboard ${version()}\n`)
+    return 0
+  }
+  if (command.kind === 'help') {
+    process.stdout.write(helpText())
+    return 0
+  }
+  const routes = settings === null ? null : readRoutes(settings)
+  if (command.kind === 'check') return check(loaded, routes)
+  if (settings === null || routes === null || (routes.faultsAreFatal && routes.faults.length > 0)) {
+    complain([...loaded.faults, ...(routes?.faultsAreFatal === true ? routes.faults : [])])
+    return EXIT_FAULTS
+  }
+  return run(settings, loaded, routes)
+}
+
+interface Routes extends LoadedRoutes {
+  /** Text of the routes file: the shards parse the same text, whatever happens to the file meanwhile. */
+  readonly text: string
+}
+
+function readRoutes({ proxy }: Settings): Routes {
+  let text = ''
+  const readFile = (path: string): string => (text = readFileSync(path, 'utf8'))
+  const routes = loadRoutes({ routesfile: proxy.routesfile, routeLines: proxy.routeLines, cwd: process.cwd(), readFile })
+  return { ...routes, text }
+}
+
+async function run(settings: Settings, loaded: Loaded, routes: Routes): Promise<number> {
+  // uWebSockets.js reads its header limit from the environment when a shard loads it.
+  process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(settings.runner.clientBufferSize)
+  const { log, close } = openLog({
+    level: settings.runner.logLevel,
+    file: logFileOf(settings),
+    buffered: false,
+    bindings: {},
+  })
+  for (const warning of loaded.warnings) log.warn(describeFault(warning))
+  for (const notice of loaded.notices) log.info(describeFault(notice))
+  for (const fault of routes.faults) log.warn(describeFault(fault))
+  if (routes.unreadable !== null) log.warn(routes.unreadable)
+  log.info(`routes loaded with ${String(routes.table.routes.length)} entries`)
+  return new Promise((resolve) => {
+    const runner = new Runner({
+      settings,
+      routesText: routes.text,
+      version: version(),
+      log,
+      onFatal: (message) => {
+        log.fatal(message)
+        void finish(EXIT_FAILED)
+      },
+    })
+    let stopping = false
+    const finish = async (code: number): Promise<void> => {
+      if (stopping) return
+      stopping = true
+      try {
+        await runner.stop()
+      } catch (error) {
+        log.error({ err: error }, 'the gateway did not stop cleanly')
+        code = EXIT_FAILED
+      }
+      log.info('stopped')
+      close()
+      resolve(code)
+    }
+    const onSignal = (signal: NodeJS.Signals): void => {
+      // A second signal means: now.
+      if (stopping) process.exit(EXIT_FAILED)
+      log.info(`${signal}: stopping`)
+      void finish(0)
+    }
+    process.on('SIGTERM', onSignal)
+    process.on('SIGINT', onSignal)
+    runner.start().then(
+      () => {
+        if (!stopping) process.stdout.write(bannerText(settings, runner.shards))
+      },
+      (error: unknown) => {
+        log.fatal((error as Error).message)
+        process.stderr.write(`tackboard: ${(error as Error).message}\n`)
+        void finish(EXIT_FAILED)
+      },
+    )
+  })
+}
+
+// Nothing may keep the process once main has decided: a handle left open would be a bug, not a reason to hang.
+process.exitCode = await main()
+process.exit()
