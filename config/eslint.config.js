@@ -42,6 +42,8 @@ export default defineConfig(
         { considerDefaultExhaustiveForUnions: true, requireDefaultForNonUnion: false },
       ],
       '@typescript-eslint/only-throw-error': 'error',
+      // Interfaces here are often records of functions in method form: taking one out of them is no mistake.
+      '@typescript-eslint/unbound-method': 'off',
       // Interfaces of callbacks and of machines are often satisfied by methods that need no await or no state.
       '@typescript-eslint/require-await': 'off',
     },
@@ -55,11 +57,10 @@ export default defineConfig(
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-return': 'off',
       '@typescript-eslint/no-unsafe-call': 'off',
-      '@typescript-eslint/unbound-method': 'off',
     },
   },
   {
-    files: ['config/*.{js,ts}', 'src/shard/**/*task.ts'],
+    files: ['config/*.{js,ts}', 'src/shard/main.ts'],
     rules: { 'no-restricted-syntax': 'off' },
   },
   {

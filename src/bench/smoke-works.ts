@@ -1,0 +1,197 @@
+/**
+ * The works of the smoke benchmark. Each warms up, measures a few seconds, and stops the clock when everything it began
+ * has ended.
+ */
+import { encodeItem, PushPublisher, wsItem } from '../testing/publish.js'
+import { pssBytes } from './process-cost.js'
+import { Rig } from './rig.js'
+import type { Measure } from './rig.js'
+
+const SHARDS = 2
+const WARM_UP_MS = 1_000
+const MEASURE_MS = 3_000
+/** Nothing has come for this long: what is missing now will not come. */
+const STALL_MS = 3_000
+const CONTENT = 'x'.repeat(64)
+/** A server's text frame with 64 bytes: two bytes of head. */
+const FRAME_BYTES = 66
+const ECHO_CONNECTIONS = 64
+const IDLE_BASE = 4_000
+const IDLE_MORE = 8_000
+
+export interface WorkResult {
+  /** Units per second; null where there is no rate. */
+  readonly rate: number | null
+  /** In `costUnit` of the work. */
+  readonly cost: number
+  /** Units the gateway counted as dropped. */
+  readonly dropped: number
+  /** What else is worth knowing; empty: nothing. */
+  readonly remark: string
+}
+
+export interface Work {
+  readonly name: string
+  readonly title: string
+  readonly unit: string
+  readonly costUnit: 'µs CPU' | 'KB'
+  /** What the cost should be at most. */
+  readonly expected: number
+  run(): Promise<WorkResult>
+}
+
+export const WORKS: readonly Work[] = [
+  {
+    name: 'fan-out',
+    title: 'fan-out: 1 channel, 1,000 WebSockets, 64 B, saturated',
+    unit: 'delivery',
+    costUnit: 'µs CPU',
+    expected: 1,
+    run: () => publishing({ connections: 1_000, channels: 1, inFlightMax: 1_000 }),
+  },
+  {
+    name: 'unicast',
+    title: 'unicast: 1,000 channels, 1 WebSocket each, PUSH 64 B',
+    unit: 'delivery',
+    costUnit: 'µs CPU',
+    expected: 60,
+    run: () => publishing({ connections: 1_000, channels: 1_000, inFlightMax: 1_000 }),
+  },
+  {
+    name: 'echo',
+    title: 'WebSocket-over-HTTP echo, 64 connections, 64 B',
+    unit: 'round trip',
+    costUnit: 'µs CPU',
+    expected: 150,
+    run: () => roundTrips({ kind: 'echo', connections: ECHO_CONNECTIONS, path: '/echo', content: CONTENT }),
+  },
+  {
+    name: 'proxy',
+    title: 'plain proxy, 64 keep-alive connections, 100 B',
+    unit: 'request',
+    costUnit: 'µs CPU',
+    expected: 100,
+    run: () => roundTrips({ kind: 'requests', connections: ECHO_CONNECTIONS, path: '/plain' }),
+  },
+  {
+    name: 'idle',
+    title: 'idle WebSocket, each further one above 4,000',
+    unit: 'connection',
+    costUnit: 'KB',
+    expected: 5,
+    run: idle,
+  },
+]
+
+async function withRig<T>(use: (rig: Rig) => Promise<T>): Promise<T> {
+  const rig = await Rig.start(SHARDS)
+  let result: T
+  try {
+    result = await use(rig)
+  } catch (error) {
+    await rig.load.stop()
+    await rig.gateway.kill()
+    await rig.stop().catch(() => {}) // the first error tells more
+    throw error
+  }
+  await rig.stop()
+  return result
+}
+
+interface Publishing {
+  readonly connections: number
+  readonly channels: number
+  /** Publishes whose deliveries have not all come. */
+  readonly inFlightMax: number
+}
+
+function publishing({ connections, channels, inFlightMax }: Publishing): Promise<WorkResult> {
+  return withRig(async (rig) => {
+    const path = channels === 1 ? '/ws?channel=bench-0' : '/ws?channel=bench-{n}'
+    await rig.load.run({ kind: 'receive', connections, path, frameBytes: FRAME_BYTES })
+    const publisher = PushPublisher.connect(rig.gateway.ports.pull)
+    const receivers = connections / channels
+    const items = Array.from({ length: channels }, (_, n) => encodeItem(wsItem(`bench-${n}`, CONTENT)))
+    let published = 0
+    const publish = async (forMs: number): Promise<void> => {
+      const end = performance.now() + forMs
+      // Whole rounds over all channels, so that every connection gets the same number of frames.
+      while (performance.now() < end || published % channels !== 0) {
+        if (!(await rig.load.reached((published - inFlightMax) * receivers, STALL_MS))) break
+        await publisher.sendRaw(items[published % channels] as Buffer)
+        published += 1
+      }
+      await rig.load.reached(published * receivers, STALL_MS)
+    }
+    await publish(WARM_UP_MS)
+    const measure = await rig.measure(() => publish(MEASURE_MS))
+    const dropped = (await rig.gateway.metrics()).sumOf(/(^|_)drop_/)
+    const missing = published * receivers - rig.load.units
+    publisher.close()
+    if (missing !== dropped) {
+      throw new Error(`${published} published × ${receivers} receivers: ${missing} not delivered, ${dropped} counted`)
+    }
+    const spread = await rig.load.run({ kind: 'finish' })
+    if (dropped === 0 && spread.perConnectionMin !== spread.perConnectionMax) {
+      throw new Error(`connections got from ${spread.perConnectionMin} to ${spread.perConnectionMax} frames`)
+    }
+    const remark = dropped === 0 ? '' : `${dropped} dropped and counted`
+    return { ...costOf(measure), dropped, remark }
+  })
+}
+
+type RoundTrips = Parameters<Rig['load']['run']>[0]
+
+function roundTrips(command: RoundTrips): Promise<WorkResult> {
+  return withRig(async (rig) => {
+    await rig.load.run(command)
+    await pause(WARM_UP_MS)
+    const measure = await rig.measure(async () => {
+      await pause(MEASURE_MS)
+      await rig.load.run({ kind: 'finish' })
+    })
+    return { ...costOf(measure), dropped: 0, remark: '' }
+  })
+}
+
+function costOf({ units, seconds, cpuMicros }: Measure): { rate: number; cost: number } {
+  if (units === 0) throw new Error('nothing was done')
+  return { rate: units / seconds, cost: cpuMicros / units }
+}
+
+/**
+ * Memory that each further connection takes: (PSS with 12,000 - PSS with 4,000) / 8,000. The first thousands also pay for
+ * what grows once (compiled code, young generation, connections to the backend), which the remark shows: what the first
+ * 4,000 took each, all included.
+ */
+function idle(): Promise<WorkResult> {
+  return withRig(async (rig) => {
+    const open = (connections: number): Promise<unknown> =>
+      rig.load.run({ kind: 'receive', connections, path: '/ws?channel=idle', frameBytes: FRAME_BYTES })
+    const kilobytes = async (): Promise<number> => (await settledPssBytes(rig.gateway.pid)) / 1024
+    const none = await kilobytes()
+    await open(IDLE_BASE)
+    const base = await kilobytes()
+    await open(IDLE_MORE)
+    const all = await kilobytes()
+    const first = ((base - none) / IDLE_BASE).toPrecision(3)
+    const remark = `the first ${IDLE_BASE.toLocaleString('en')} took ${first} KB each, fixed growth included`
+    return { rate: null, cost: (all - base) / IDLE_MORE, dropped: 0, remark }
+  })
+}
+
+/** Memory when it has stopped moving (garbage collection follows the work), or after six seconds. */
+async function settledPssBytes(pid: number): Promise<number> {
+  const samples: number[] = []
+  while (samples.length < 24) {
+    samples.push(pssBytes(pid))
+    const last = samples.slice(-8)
+    if (last.length === 8 && Math.max(...last) - Math.min(...last) < 256 * 1024) break
+    await pause(250)
+  }
+  return samples.at(-1) as number
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
