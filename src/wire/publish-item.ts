@@ -322,7 +322,7 @@ function readContentFilters(format: Dictionary, name: string, fault: Fault): rea
   if (!Array.isArray(value)) return refuse(fault, `${name} contains 'content-filters' with wrong type`)
   const filters: string[] = []
   for (const element of value) {
-    const filter = byteString(element as Value)
+    const filter = byteString(element)
     if (filter === undefined) return refuse(fault, 'content-filters contains element with wrong type')
     filters.push(filter)
   }
