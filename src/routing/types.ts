@@ -53,19 +53,21 @@ export interface Route {
   /** The explicit id=, or one made of the condition. */
   readonly id: string
   readonly explicitId: boolean
-  /** Condition. Empty domain: reachable by id only. */
+  /** Condition. `*`: every host that no line names. Empty: reachable by id only. IPv6 without brackets. */
   readonly domain: string
   readonly proto: 'http' | 'ws' | null
   readonly ssl: boolean | null
   readonly pathBeg: string
-  /** null: the global setting holds. */
+  /** null: the global setting holds. The path in a `file:` key is absolute. */
   readonly sigIss: string | null
   readonly sigKey: string | null
   /** Put in front of every channel the backend names. Byte string. */
   readonly prefix: string
   readonly origHeaders: boolean
   readonly asHost: HostPort | null
+  /** Bytes to take off the front of the encoded path; with replace_beg= the length of pathBeg. */
   readonly pathRem: number
+  /** Percent-encoded; comes in front of what pathRem has left. */
   readonly replaceBeg: string | null
   readonly debug: boolean
   readonly autoCrossOrigin: boolean
@@ -102,9 +104,11 @@ export interface RouteTable {
   match(query: RouteQuery): Route | null
   /** By id; null when unknown or when two lines share the id. */
   byId(id: string): Route | null
+  /** Two lines or more have this id: a request that asks for it is routed by its host. */
+  isIdShared(id: string): boolean
 }
 
-/** A fault of one line; the line is skipped. */
+/** A fault of one line: the line is skipped. Or a warning about a line that is kept. */
 export interface RouteFault {
   readonly file: string
   readonly line: number

@@ -1,0 +1,77 @@
+/** A section of a route line that names a target (reference: routes file, targets). */
+import { byteStringOfText } from '../base/bytes.js'
+import { LineFault, Props, type Warn } from './props.js'
+import { TargetKind } from './types.js'
+import type { Section } from './line.js'
+import type { Target } from './types.js'
+
+const FLAGS = ['ssl', 'untrusted', 'trust_connect_host', 'insecure', 'over_http', 'one_event'] as const
+const VALUES = ['host', 'sub', 'ipc_file_mode', 'client_cert', 'client_key', 'first_frame_delay'] as const
+
+/** Longer than any client takes to look at its first segment, shorter than anybody's patience. */
+const FIRST_FRAME_DELAY_MS_MAX = 60_000
+
+/** Throws LineFault. */
+export function targetOf(section: Section, warn: Warn): Target {
+  const props = new Props(section.props, warn)
+  props.check(FLAGS, VALUES)
+  const address = addressOf(section.value)
+  return Object.freeze({
+    ...address,
+    name: section.value,
+    ssl: props.has('ssl'),
+    untrusted: props.has('untrusted'),
+    trustConnectHost: props.has('trust_connect_host'),
+    insecure: props.has('insecure'),
+    hostOverride: props.hostPort('host'),
+    implicitChannels: Object.freeze(
+      props
+        .all('sub')
+        .filter((channel) => channel !== '')
+        .map(byteStringOfText),
+    ),
+    overHttp: props.has('over_http'),
+    oneEvent: props.has('one_event'),
+    ipcFileMode: ipcFileModeOf(props, warn),
+    clientCert: props.text('client_cert'),
+    clientKey: props.text('client_key'),
+    firstFrameDelayMs: firstFrameDelayOf(props),
+  })
+}
+
+type Address = Pick<Target, 'kind' | 'host' | 'port' | 'spec'>
+
+function addressOf(value: string): Address {
+  if (value === 'test') return { kind: TargetKind.Test, host: '', port: 0, spec: '' }
+  if (value === 'demo') return { kind: TargetKind.Demo, host: '', port: 0, spec: '' }
+  if (value.startsWith('zhttp/')) return zeroMqAddress(TargetKind.Zhttp, value.slice('zhttp/'.length))
+  if (value.startsWith('zhttpreq/')) return zeroMqAddress(TargetKind.ZhttpReq, value.slice('zhttpreq/'.length))
+  const match = value.startsWith('[') ? /^\[([^\]]+)\]:(.*)$/s.exec(value) : /^([^:]+):(.*)$/s.exec(value)
+  if (match === null) throw new LineFault('target bad format')
+  const [, host, digits] = match as unknown as [string, string, string]
+  if (!/^\s*\+?\d{1,9}\s*$/.test(digits)) throw new LineFault('target invalid port')
+  const port = Number(digits)
+  if (port < 1 || port > 65_535) throw new LineFault('target invalid port')
+  return { kind: TargetKind.Http, host, port, spec: '' }
+}
+
+function zeroMqAddress(kind: TargetKind, spec: string): Address {
+  if (spec === '') throw new LineFault('target bad format')
+  return { kind, host: '', port: 0, spec }
+}
+
+function ipcFileModeOf(props: Props, warn: Warn): number | null {
+  const text = props.text('ipc_file_mode')
+  if (text === null) return null
+  if (/^[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8)
+  warn(`ipc_file_mode has no effect: expecting octal permissions: ${text}`)
+  return null
+}
+
+function firstFrameDelayOf(props: Props): number {
+  const text = props.text('first_frame_delay')
+  if (text === null) return 0
+  const delayMs = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (delayMs <= FIRST_FRAME_DELAY_MS_MAX) return delayMs
+  throw new LineFault(`first_frame_delay must be between 0 and ${FIRST_FRAME_DELAY_MS_MAX} milliseconds`)
+}
