@@ -88,7 +88,7 @@ export function verifyToken(token: string, key: JwtKey, epochMs: number): boolea
   if (decodePart(header, 'alg') !== key.algorithm) return false
   if (!isSignature(`${header}.${claims}`, Buffer.from(signature, 'base64url'), key)) return false
   const exp = decodePart(claims, 'exp')
-  return typeof exp === 'number' && exp > Math.floor(epochMs / 1000)
+  return typeof exp === 'number' && exp > 0 && exp > Math.floor(epochMs / 1000)
 }
 
 const TOKEN = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
