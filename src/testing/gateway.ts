@@ -166,7 +166,7 @@ export class Gateway {
 
   /** Ends it as an operator does. Throws unless it exits with 0 in time. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal)
+    if (!this.#hasEnded) this.#child.kill(signal)
     try {
       const exit = await withDeadline(this.exited, () => `exit after ${signal}`, STOP_DEADLINE_MS)
       if (exit.code !== 0) throw new Error(`ended with ${describeExit(exit)} instead of exit code 0`)
@@ -198,13 +198,22 @@ export class Gateway {
       () => `a line that names port ${this.ports.http}\n${this.#output.text()}`,
       START_DEADLINE_MS,
     )
-    await Promise.race([printed, ended])
-    const healthy = poll(
-      async () => (await statusOf(this.controlUrl('/health'))) === 200 || undefined,
-      () => `GET /health answers 200\n${this.#output.text()}`,
-      START_DEADLINE_MS,
-    )
-    await Promise.race([healthy, ended])
+    const healthy = (): Promise<boolean> =>
+      poll(
+        async () => (await statusOf(this.controlUrl('/health'))) === 200 || undefined,
+        () => `GET /health answers 200\n${this.#output.text()}`,
+        START_DEADLINE_MS,
+      )
+    try {
+      await Promise.race([printed.then(healthy), ended])
+    } catch (error) {
+      if (this.#hasEnded) await ended // says more
+      throw error
+    }
+  }
+
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 }
 

@@ -24,7 +24,7 @@ export interface RuleViolation {
 interface RoomRule {
   /** Rooms whose values may be imported; its own room goes without saying. */
   readonly values: readonly string[]
-  /** Rooms of which only types may be imported. */
+  /** Rooms of which only types may be imported, and whatever stands in their types.ts: the constants that name them. */
   readonly types: readonly string[]
 }
 
@@ -173,7 +173,9 @@ function checkImport(file: ParsedFile, rule: RoomRule, found: Import): string | 
   const room = roomOfPath(target)
   if (room === file.room || rule.values.includes(room)) return null
   if (rule.types.includes(room)) {
-    return found.typeOnly || file.isTest ? null : `${file.room} may import only types of ${room}`
+    return found.typeOnly || file.isTest || target === `${room}/types.ts`
+      ? null
+      : `${file.room} may import only types of ${room}`
   }
   if (file.isTest && room === 'testing') return null
   return `${file.room} must not import ${room}`
