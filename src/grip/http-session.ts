@@ -1,0 +1,178 @@
+/**
+ * The decisions of one HTTP exchange: whether an answer is GRIP, what becomes of its instructions, and the text of
+ * every error a client can get (reference: GRIP holds §1, HTTP proxying §5.3-5.5).
+ *
+ * The shell (shard/http-exchange.ts) asks at three moments: when the backend's head is there, when a GRIP answer grows
+ * beyond its limit, and when it is whole.
+ */
+import { Buffer } from 'node:buffer'
+import type { Settings } from '../config/types.js'
+import type { Route, Target } from '../routing/types.js'
+import {
+  type InstructSource,
+  type StreamedHead,
+  decodeInstruct,
+  decodeStreamedHead,
+  isGripResponse,
+  peekHold,
+} from '../wire/grip-instruct.js'
+import { headerValue } from '../wire/headers.js'
+import type { ChannelInstruct, Instruct } from '../wire/instruct-types.js'
+import type { Header } from '../wire/publish-types.js'
+import { isNeverRelayed } from './forwarding.js'
+
+/** A whole response of ours to a client. */
+export interface HttpAnswer {
+  readonly status: number
+  readonly reason: string
+  /** Without framing headers. */
+  readonly headers: readonly Header[]
+  readonly body: Buffer
+}
+
+/** A text/plain answer; `message` is a byte string without its line break. */
+export function textAnswer(status: number, reason: string, message: string): HttpAnswer {
+  return { status, reason, headers: [['Content-Type', 'text/plain']], body: Buffer.from(`${message}\n`, 'latin1') }
+}
+
+export function routeNotFound(host: string): HttpAnswer {
+  return textAnswer(502, 'Bad Gateway', `No route for host: ${host}`)
+}
+
+/** The 502 of everything that goes wrong between here and a backend; debug mode says what. */
+export function proxyFailed(debugMessage: string | null): HttpAnswer {
+  return textAnswer(502, 'Bad Gateway', debugMessage ?? 'Error while proxying to origin.')
+}
+
+/** `reason` as Pushpin names it: invalid token, unsupported transfer encoding … */
+export function badRequest(reason: string): HttpAnswer {
+  return textAnswer(400, 'Bad Request', `Failed to parse request: ${reason}`)
+}
+
+/** The channels could not be made live in time. */
+export function acceptUnavailable(): HttpAnswer {
+  return textAnswer(500, 'Internal Server Error', 'Accept service unavailable.')
+}
+
+export function requestFailed(): HttpAnswer {
+  return textAnswer(500, 'Internal Server Error', 'Failed to process request.')
+}
+
+/** What the shell does with a backend's head. */
+export type HeadVerdict =
+  /** Pass head and body to the client as they come. */
+  | { readonly kind: 'relay' }
+  /** Keep the body, up to GRIP_RESPONSE_BYTES_MAX. */
+  | { readonly kind: 'collect' }
+  | { readonly kind: 'answer'; readonly answer: HttpAnswer }
+
+/** What becomes of a GRIP answer that is too large to keep. */
+export type OverflowVerdict =
+  | { readonly kind: 'stream'; readonly head: Extract<StreamedHead, { code: number }> }
+  | { readonly kind: 'answer'; readonly answer: HttpAnswer }
+
+/** What becomes of a whole GRIP answer. */
+export type InstructVerdict =
+  /** `failed`: an error of ours, not the backend's answer. */
+  | { readonly kind: 'answer'; readonly answer: HttpAnswer; readonly failed: boolean }
+  | { readonly kind: 'hold'; readonly instruct: Instruct; readonly channels: readonly ChannelInstruct[] }
+  /** Head and body of the instruct go out, then `text`, then the end. */
+  | { readonly kind: 'end-stream'; readonly instruct: Instruct; readonly text: Buffer }
+
+export class HttpSession {
+  readonly route: Route
+  readonly target: Target
+  readonly debug: boolean
+  readonly #gripActive: boolean
+  readonly #subscriptionMax: number
+
+  constructor(settings: Settings, route: Route, target: Target, gripActive: boolean) {
+    this.route = route
+    this.target = target
+    this.debug = route.debug || settings.proxy.debug
+    this.#gripActive = gripActive
+    this.#subscriptionMax = settings.handler.connectionSubscriptionMax
+  }
+
+  /** `requestKept`: the request body is small enough to be sent again. */
+  handleHead(headers: readonly string[], requestKept: boolean): HeadVerdict {
+    if (!this.#gripActive || !isGripResponse(headers)) return { kind: 'relay' }
+    if (requestKept) return { kind: 'collect' }
+    const message = 'Request too large to accept GRIP instruct.'
+    return { kind: 'answer', answer: textAnswer(400, 'Bad Request', message) }
+  }
+
+  handleOverflow(source: Omit<InstructSource, 'body'>): OverflowVerdict {
+    if (!peekHold(source.headers).mayStream) {
+      const answer = this.#failed(`GRIP instruct response too large from ${this.target.name}`)
+      return { kind: 'answer', answer }
+    }
+    const head = decodeStreamedHead(source)
+    if (head.error === undefined) return { kind: 'stream', head }
+    return { kind: 'answer', answer: this.#failed(`Failed to parse accept instructions: ${head.error}`) }
+  }
+
+  /**
+   * `streamed`: head and body have already gone to the client.
+   *
+   * Next links are not followed yet: an answer with a link and no hold is sent and ended, as if the page after it were
+   * the last and empty; a stream hold with a link holds and never updates.
+   */
+  handleWhole(source: InstructSource, streamed: boolean): InstructVerdict {
+    const { instruct, error } = decodeInstruct(source)
+    if (instruct === undefined) {
+      return { kind: 'answer', answer: this.#failed(`Failed to parse accept instructions: ${error}`), failed: true }
+    }
+    if (instruct.hold === 'none') {
+      if (streamed) return { kind: 'end-stream', instruct, text: Buffer.alloc(0) }
+      return { kind: 'answer', answer: answerOf(instruct), failed: false }
+    }
+    if (instruct.hold === 'stream' && instruct.nextLink === null) {
+      const unlinked = instruct.channels.find((channel) => channel.prevId !== null)
+      if (unlinked !== undefined) {
+        const message = `channel '${unlinked.name}' specifies prev-id, but no next link found`
+        return { kind: 'end-stream', instruct, text: this.debugText(message) }
+      }
+    }
+    return { kind: 'hold', instruct, channels: this.#channels(instruct) }
+  }
+
+  /** What debug mode appends to a body that had begun when `message` became true; else nothing. */
+  debugText(message: string): Buffer {
+    return Buffer.from(this.debug ? `\n\n${message}\n` : '', 'latin1')
+  }
+
+  handleTargetsExhausted(): HttpAnswer {
+    const tried = this.route.targets.map((target) => target.name).join(', ')
+    return this.#failed(`Unable to connect to any targets. Tried: ${tried}`)
+  }
+
+  #failed(debugMessage: string): HttpAnswer {
+    return proxyFailed(this.debug ? debugMessage : null)
+  }
+
+  /** sub= channels without the prefix, then the instruct's, cut to the cap, with it. */
+  #channels(instruct: Instruct): ChannelInstruct[] {
+    const { prefix } = this.route
+    const byName = new Map<string, ChannelInstruct>()
+    for (const name of this.target.implicitChannels) byName.set(name, { name, prevId: null, filters: [] })
+    for (const channel of instruct.channels.slice(0, this.#subscriptionMax)) {
+      const name = prefix + channel.name
+      byName.set(name, { name, prevId: channel.prevId, filters: channel.filters })
+    }
+    return [...byName.values()]
+  }
+}
+
+/** Only the gateway itself may speak WebSocket events to an over_http target; a client that does gets this. */
+export function refuseWebSocketEvents(target: Target, headers: readonly string[], trusted: boolean): HttpAnswer | null {
+  if (!target.overHttp || trusted) return null
+  const type = (headerValue(headers, 'content-type') ?? '').split(';', 1)[0]
+  if (type !== 'application/websocket-events') return null
+  return textAnswer(403, 'Forbidden', 'Client not allowed to send WebSocket events directly.')
+}
+
+export function answerOf(instruct: Instruct): HttpAnswer {
+  const { code, reason, headers, body } = instruct.response
+  return { status: code, reason, headers: headers.filter(([name]) => !isNeverRelayed(name)), body }
+}

@@ -1,0 +1,216 @@
+/**
+ * An HTTP stream that is held open. It keeps only what a hold needs; the exchange it came from is gone.
+ *
+ * A client that reads slowly: uWebSockets.js keeps what the socket does not take and sends it by itself, without
+ * saying when. So what was written while it was behind is counted, up to a limit; above it items are dropped and
+ * counted, but for one now and then, which shows by its verdict whether the client has caught up.
+ */
+import { DeadlineEntry } from '../base/deadlines.js'
+import { STREAM_BACKLOG_BYTES_MAX, STREAM_BACKLOG_ITEMS_MAX } from '../base/limits.js'
+import { acceptUnavailable } from '../grip/http-session.js'
+import { ReceiverKind, type StreamReceiver } from '../grip/receiver.js'
+import { keepAliveDelayMs, keepAliveDueMs, openingChunk } from '../grip/stream-hold.js'
+import type { Subscription } from '../grip/subscriptions.js'
+import { C } from '../link/counters.js'
+import type { Instruct, KeepAliveInstruct } from '../wire/instruct-types.js'
+import { type HttpStreamFormat, PublishAction, type PublishItem } from '../wire/publish-types.js'
+import type { HttpShared, OpenHttp } from './http-shared.js'
+import { writeAnswer, writeStatus } from './http-writer.js'
+import { writeHeaders } from './native-headers.js'
+import type { ResponseSlot, SlotOwner } from './response-slot.js'
+
+/** First and longest wait between items that are written to a client with a full backlog. Each failure doubles it. */
+const PROBE_MS = 50
+const PROBE_MS_MAX = 10_000
+
+/** What a stream needs until its first byte. */
+interface Opening {
+  readonly instruct: Instruct
+  /** Head and first body have gone out already. */
+  readonly isStreamed: boolean
+  /** Reports to the access log: status and body bytes of the opening. */
+  readonly opened: (status: number, bytes: number, outcome: string) => void
+}
+
+export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwner, OpenHttp {
+  readonly kind = ReceiverKind.Stream
+  readonly subscriptions: Subscription[] = []
+  readonly #shared: HttpShared
+  readonly #slot: ResponseSlot
+  readonly #keepAlive: KeepAliveInstruct | null
+  #opening: Opening | null
+  #isHolding = false
+  #isEnded = false
+  #lastWriteMs = 0
+  #delayMs = 0
+  /** Written since a write last said that the socket is behind; 0: it is not. */
+  #backlogItems = 0
+  #backlogBytes = 0
+  #probeAtMs = 0
+  #probeMs = PROBE_MS
+
+  constructor(shared: HttpShared, slot: ResponseSlot, opening: Opening) {
+    super()
+    this.#shared = shared
+    this.#slot = slot
+    this.#keepAlive = opening.instruct.keepAlive
+    this.#opening = opening
+    slot.owner = this
+    shared.open.add(this)
+  }
+
+  handleLive(ok: boolean): void {
+    const opening = this.#opening
+    if (opening === null || this.#isEnded) return
+    this.#opening = null
+    if (!ok) return this.#refuse(opening)
+    const { counters, clock, random, deadlines } = this.#shared.context
+    this.#isHolding = true
+    counters.add('stream_holds', 1)
+    const first = opening.isStreamed ? null : this.#start(opening.instruct)
+    opening.opened(opening.instruct.response.code, first?.length ?? 0, 'held')
+    this.#lastWriteMs = clock.nowMs()
+    if (this.#keepAlive === null) return
+    this.#delayMs = keepAliveDelayMs(this.#keepAlive, random())
+    deadlines.set(this, this.#lastWriteMs + this.#delayMs)
+  }
+
+  deliverChunk(chunk: Buffer, items: number): void {
+    const written = this.#write(chunk, items)
+    const { values } = this.#shared.context.counters
+    const counter = written ? C.stream_items_out : C.drop_stream_backlog
+    values[counter] = (values[counter] as number) + items
+  }
+
+  deliverAction(format: HttpStreamFormat): void {
+    // hint and refresh ask for a next link to be fetched; there is none yet.
+    if (format.action === PublishAction.Close) this.#finish()
+  }
+
+  deliverItem(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void {
+    if (subscription.prevId !== null) {
+      if (subscription.prevId !== item.prevId) {
+        this.#shared.context.counters.add('drop_prev_id')
+        return
+      }
+      subscription.prevId = item.id
+    }
+    if (format.action === PublishAction.Send) this.deliverChunk(format.content, 1)
+    else this.deliverAction(format)
+  }
+
+  override handleDeadline(nowMs: number): void {
+    try {
+      this.#keepAliveDue(nowMs)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  drain(): void {
+    const opening = this.#opening
+    if (opening !== null) this.#refuse(opening)
+    else this.#finish()
+  }
+
+  handleAborted(): void {
+    this.#opening?.opened(0, 0, 'aborted')
+    this.#leave()
+  }
+
+  handleWritable(): boolean {
+    return true
+  }
+
+  fail(error: unknown): void {
+    const { counters, log } = this.#shared.context
+    counters.add('callback_errors')
+    log.error({ err: error }, 'held stream failed')
+    this.#slot.cut()
+    this.#leave()
+  }
+
+  #start(instruct: Instruct): Buffer {
+    const { res } = this.#slot
+    const { code, reason, headers } = instruct.response
+    const first = openingChunk(instruct)
+    res.cork(() => {
+      writeStatus(res, code, reason)
+      writeHeaders(
+        res,
+        headers.filter(([name]) => name.toLowerCase() !== 'date'),
+      )
+      res.write(first)
+    })
+    return first
+  }
+
+  #keepAliveDue(nowMs: number): void {
+    const keepAlive = this.#keepAlive
+    if (keepAlive === null || this.#isEnded) return
+    const { deadlines, random } = this.#shared.context
+    const dueMs = keepAliveDueMs(keepAlive, this.#lastWriteMs, this.#delayMs, nowMs)
+    if (dueMs > nowMs) return deadlines.set(this, dueMs)
+    if (this.#backlogItems === 0 || nowMs >= this.#probeAtMs) this.#write(keepAlive.content, 1)
+    this.#delayMs = keepAliveDelayMs(keepAlive, random())
+    deadlines.set(this, nowMs + this.#delayMs)
+  }
+
+  /** False: dropped, because the client is too far behind. */
+  #write(chunk: Buffer, items: number): boolean {
+    if (this.#isEnded || chunk.length === 0) return true
+    const nowMs = this.#shared.context.clock.nowMs()
+    if (this.#isFull() && nowMs < this.#probeAtMs) return false
+    const { res } = this.#slot
+    let taken = true
+    res.cork(() => {
+      taken = res.write(chunk)
+    })
+    this.#lastWriteMs = nowMs
+    if (taken) {
+      this.#backlogItems = 0
+      this.#backlogBytes = 0
+      this.#probeMs = PROBE_MS
+      return true
+    }
+    this.#backlogItems += items
+    this.#backlogBytes += chunk.length
+    this.#probeAtMs = nowMs + this.#probeMs
+    if (this.#isFull()) this.#probeMs = Math.min(this.#probeMs * 2, PROBE_MS_MAX)
+    // Whoever never reads again is let go before the probes have filled the memory.
+    if (this.#backlogBytes > 4 * STREAM_BACKLOG_BYTES_MAX) this.#slot.cut()
+    return true
+  }
+
+  #isFull(): boolean {
+    return this.#backlogItems >= STREAM_BACKLOG_ITEMS_MAX || this.#backlogBytes >= STREAM_BACKLOG_BYTES_MAX
+  }
+
+  #refuse(opening: Opening): void {
+    this.#opening = null
+    if (opening.isStreamed) return this.#finish()
+    const bytes = writeAnswer(this.#slot, acceptUnavailable(), { isHead: false, close: false })
+    opening.opened(500, bytes, 'error')
+    this.#leave()
+  }
+
+  #finish(): void {
+    if (!this.#slot.isOpen) return
+    const { res } = this.#slot
+    res.cork(() => {
+      res.end()
+    })
+    this.#slot.ended()
+    this.#leave()
+  }
+
+  #leave(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    const { hub, deadlines, counters } = this.#shared.context
+    if (this.#isHolding) counters.add('stream_holds', -1)
+    hub.leave(this)
+    deadlines.clear(this)
+    this.#shared.open.delete(this)
+  }
+}

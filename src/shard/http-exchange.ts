@@ -1,0 +1,562 @@
+/**
+ * The shell of one HTTP exchange: uWebSockets.js on one side, a backend on the other, the decisions of
+ * grip/http-session.ts in between.
+ *
+ * Life: head → (body) → backend → relayed answer, or a GRIP answer that is collected and then answers or holds. A hold
+ * is an object of its own (held-stream.ts, held-response.ts) that takes the connection over.
+ *
+ * Every callback, native or undici's, is a boundary: what throws there ends this exchange and nothing else.
+ */
+import type uWS from 'uWebSockets.js'
+import { type BackendExchange, type BackendFailure, type BackendHandler, FailureKind } from '../backend/types.js'
+import { GRIP_REQUEST_BYTES_MAX, GRIP_RESPONSE_BYTES_MAX } from '../base/limits.js'
+import { EMPTY_BYTES } from '../base/bytes.js'
+import { type ClientHead, clientHost, relayedHeaders } from '../grip/forwarding.js'
+import {
+  type HttpAnswer,
+  HttpSession,
+  type InstructVerdict,
+  answerOf,
+  badRequest,
+  proxyFailed,
+  refuseWebSocketEvents,
+  requestFailed,
+  routeNotFound,
+} from '../grip/http-session.js'
+import { parseHostPort } from '../routing/host.js'
+import { encodePath } from '../routing/path.js'
+import type { Route, Target } from '../routing/types.js'
+import { headerValue } from '../wire/headers.js'
+import { countBackendFailure } from './backend-results.js'
+import { copyClientHead, hasRequestBody, headFault } from './client-head.js'
+import type { ShardContext } from './context.js'
+import { HeldResponse } from './held-response.js'
+import { HeldStream } from './held-stream.js'
+import type { HttpShared, OpenHttp } from './http-shared.js'
+import { HttpUpload, type PulsedUpload } from './http-upload.js'
+import { HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
+import { ResponseSlot, type SlotOwner } from './response-slot.js'
+
+const State = {
+  /** The backend has not answered. */
+  Requesting: 'requesting',
+  /** Its head is there and nothing has been written: the rest may come within this turn. */
+  Answered: 'answered',
+  /** Its body goes to the client as it comes. */
+  Relaying: 'relaying',
+  /** A GRIP answer is kept until it is whole. */
+  Collecting: 'collecting',
+  /** A GRIP answer too large to keep goes to the client; its instructions come after it. */
+  Streaming: 'streaming',
+  /** Over, or taken over by a hold. */
+  Ended: 'ended',
+} as const
+type State = (typeof State)[keyof typeof State]
+
+export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, PulsedUpload {
+  readonly #shared: HttpShared
+  readonly #context: ShardContext
+  readonly #slot: ResponseSlot
+  readonly #head: ClientHead
+  readonly #startedMs: number
+  #upload: HttpUpload | null = null
+  #route: Route | null = null
+  #targetIndex = -1
+  #session: HttpSession | null = null
+  #backend: BackendExchange | null = null
+  #state: State = State.Requesting
+  #isClosing = false
+  // The backend's answer.
+  #answerHead: ResponseHead = NO_HEAD
+  #body: Buffer[] = []
+  #bodyBytes = 0
+  #isWhole = false
+  #writer: HttpWriter | null = null
+
+  /** Call it inside the request callback of uWebSockets.js only: `req` is gone afterwards. */
+  constructor(shared: HttpShared, res: uWS.HttpResponse, req: uWS.HttpRequest, ssl: boolean) {
+    this.#shared = shared
+    this.#context = shared.context
+    // First of all: a response without an abort handler ends the process.
+    this.#slot = new ResponseSlot(res, this)
+    this.#head = copyClientHead(res, req, ssl)
+    this.#startedMs = this.#context.clock.nowMs()
+    this.#context.counters.add('requests')
+    shared.open.add(this)
+  }
+
+  /** To be called once, inside the same callback. */
+  start(): void {
+    try {
+      const answer = this.#open()
+      if (answer !== null) this.#answer(answer, 'error')
+      else if (hasRequestBody(this.#head.headers)) this.#receive()
+      else this.#requestNext()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** Refuses the request at the door: the gateway is shutting down. */
+  refuse(): void {
+    this.#isClosing = true
+    this.#guard(() => {
+      this.#answer(requestFailed(), 'error')
+    })
+  }
+
+  drain(): void {
+    // What is under way may finish; the connection ends behind it.
+    this.#isClosing = true
+  }
+
+  fail(error: unknown): void {
+    const { counters, log } = this.#context
+    counters.add('callback_errors')
+    log.error({ err: error, url: this.#head.path }, 'HTTP exchange failed')
+    const wasEnded = this.#state === State.Ended
+    this.#end()
+    this.#slot.cut()
+    if (!wasEnded) this.#access(0, 0, 'error')
+  }
+
+  // From uWebSockets.js, through the slot.
+
+  handleAborted(): void {
+    if (this.#state === State.Ended) return
+    const bytes = this.#writer?.bytes ?? 0
+    if (this.#backend !== null) this.#context.counters.add('backend_aborted')
+    this.#end()
+    this.#access(this.#writer === null ? 0 : this.#answerHead.status, bytes, 'aborted')
+  }
+
+  handleWritable(offset: number): boolean {
+    const writer = this.#writer
+    if (writer === null) return true
+    const open = writer.handleWritable(offset)
+    if (this.#isWhole && !this.#slot.isOpen) this.#finishRelay()
+    return open
+  }
+
+  get upload(): HttpUpload {
+    return this.#upload as HttpUpload
+  }
+
+  handleUploadIdle(): void {
+    this.#slot.cut()
+  }
+
+  // From the backend.
+
+  handleHead(status: number, reason: string, headers: string[]): void {
+    this.#guard(() => {
+      this.#answerHead = { status, reason, headers }
+      const verdict = (this.#session as HttpSession).handleHead(headers, this.#isRequestKept())
+      if (verdict.kind === 'answer') return this.#refuseAnswer(verdict.answer)
+      if (verdict.kind === 'collect') {
+        this.#state = State.Collecting
+        return
+      }
+      this.#state = State.Answered
+      // undici hands over all it has read in this turn; a small answer is then written in one go.
+      queueMicrotask(() => {
+        this.#guard(() => {
+          if (this.#state === State.Answered) this.#startRelay()
+        })
+      })
+    })
+  }
+
+  handleData(chunk: Buffer): boolean {
+    try {
+      return this.#handleData(chunk)
+    } catch (error) {
+      this.fail(error)
+      return true
+    }
+  }
+
+  handleEnd(): void {
+    this.#guard(() => {
+      this.#backend = null
+      this.#isWhole = true
+      this.#context.counters.add('backend_ok')
+      switch (this.#state) {
+        case State.Answered:
+          return this.#relayWhole()
+        case State.Relaying:
+          return this.#endRelay()
+        case State.Collecting:
+          return this.#decide(false)
+        case State.Streaming:
+          // What the client has not taken comes before the hold.
+          if (!(this.#writer as HttpWriter).isPending) this.#decide(true)
+          return
+        case State.Requesting:
+        case State.Ended:
+          return
+      }
+    })
+  }
+
+  handleFailure(failure: BackendFailure): void {
+    this.#guard(() => {
+      this.#backend = null
+      countBackendFailure(this.#context.counters, failure)
+      const target = this.#target()
+      this.#context.log.debug({ failure, target: target.name, url: this.#head.path }, 'backend request failed')
+      switch (this.#state) {
+        case State.Requesting:
+          if (failsOver(failure)) return this.#requestNext()
+          return this.#answer(this.#proxyFailed(failure), 'error')
+        case State.Answered:
+        case State.Collecting:
+          return this.#answer(this.#proxyFailed(failure), 'error')
+        case State.Relaying:
+        case State.Streaming:
+          return this.#cutRelay()
+        case State.Ended:
+          return
+      }
+    })
+  }
+
+  /** Finds the route. An answer: the request ends here. */
+  #open(): HttpAnswer | null {
+    const fault = headFault(this.#head)
+    if (fault !== null) {
+      this.#isClosing = true
+      return badRequest(fault)
+    }
+    this.#isClosing = headerValue(this.#head.headers, 'connection')?.toLowerCase() === 'close'
+    this.#route = this.#match()
+    return this.#route === null ? routeNotFound(clientHost(this.#head)) : null
+  }
+
+  #match(): Route | null {
+    const routes = this.#context.routes()
+    const { headers, ssl, path } = this.#head
+    if (this.#context.settings.proxy.acceptPushpinRoute) {
+      const id = headerValue(headers, 'pushpin-route')
+      if (id !== null && id !== '') return routes.byId(id)
+    }
+    const host = parseHostPort(clientHost(this.#head))
+    if (host === null) return null
+    const encoded = encodePath(path)
+    const end = encoded.search(/[?#]/)
+    return routes.match({ proto: 'http', ssl, host: host.host, path: end === -1 ? encoded : encoded.slice(0, end) })
+  }
+
+  #receive(): void {
+    const { res } = this.#slot
+    const upload = new HttpUpload(res, this.#startedMs)
+    this.#upload = upload
+    let isStarted = false
+    res.onData((lent, isLast) => {
+      try {
+        upload.handleData(lent, isLast, this.#context.clock.nowMs())
+        // uWebSockets.js calls at once with what came with the head, so a small body goes out in one piece.
+        if (isStarted) return
+        isStarted = true
+        if (!isLast) this.#shared.uploads.add(this)
+        this.#requestNext()
+      } catch (error) {
+        this.fail(error)
+      }
+    })
+  }
+
+  #requestNext(): void {
+    const route = this.#route as Route
+    const target = route.targets[this.#targetIndex + 1]
+    const upload = this.#upload
+    if (target === undefined || (upload !== null && !upload.isWhole)) {
+      return this.#answer(this.#exhausted(), 'error')
+    }
+    this.#targetIndex++
+    const forwarded = this.#context.forwarding.forward(this.#head, route, target, {
+      webSocket: false,
+      nowEpochMs: this.#context.epochMs(),
+    })
+    if (forwarded === null) return this.#answer(proxyFailed(null), 'error')
+    const refusal = refuseWebSocketEvents(target, forwarded.headers, forwarded.trusted)
+    if (refusal !== null) return this.#answer(refusal, 'error')
+    this.#session = new HttpSession(this.#context.settings, route, target, forwarded.gripActive)
+    this.#backend = this.#context.backend.request(
+      {
+        target,
+        method: this.#head.method,
+        path: forwarded.path,
+        headers: forwarded.headers,
+        body: upload === null ? null : (this.#knownBody(upload) ?? upload.read()),
+        routePathBeg: route.pathBeg,
+      },
+      this,
+    )
+  }
+
+  /** A complete body of declared length. A chunked one goes out chunked, as it came. */
+  #knownBody(upload: HttpUpload): Buffer | null {
+    return headerValue(this.#head.headers, 'content-length') === null ? null : upload.whole()
+  }
+
+  #exhausted(): HttpAnswer {
+    return this.#session === null ? proxyFailed(null) : this.#session.handleTargetsExhausted()
+  }
+
+  #proxyFailed(failure: BackendFailure): HttpAnswer {
+    return failsOver(failure) ? this.#exhausted() : proxyFailed(null)
+  }
+
+  #isRequestKept(): boolean {
+    return this.#upload === null || this.#upload.receivedBytes <= GRIP_REQUEST_BYTES_MAX
+  }
+
+  #handleData(chunk: Buffer): boolean {
+    switch (this.#state) {
+      case State.Answered:
+        this.#body.push(chunk)
+        this.#bodyBytes += chunk.length
+        return true
+      case State.Relaying:
+      case State.Streaming:
+        return this.#isHead() || (this.#writer as HttpWriter).write(chunk)
+      case State.Collecting:
+        this.#body.push(chunk)
+        this.#bodyBytes += chunk.length
+        return this.#bodyBytes <= GRIP_RESPONSE_BYTES_MAX || this.#overflow()
+      case State.Requesting:
+      case State.Ended:
+        return true
+    }
+  }
+
+  // Relaying.
+
+  /** The whole answer has come before anything was written. */
+  #relayWhole(): void {
+    const { status, reason, headers } = this.#answerHead
+    const body = this.#takeBody()
+    const length = this.#isHead() ? this.#declaredLength() : body.length
+    const head = { status, reason, headers: relayedHeaders(headers) }
+    this.#writer = new HttpWriter(this.#slot, null, () => {})
+    this.#closeUpload()
+    this.#writer.whole(head, body, length, { isHead: this.#isHead(), close: this.#mustClose() })
+    this.#finishRelay()
+  }
+
+  #startRelay(): void {
+    const { status, reason, headers } = this.#answerHead
+    if (this.#isHead() || hasNoBody(status)) return
+    this.#state = State.Relaying
+    const first = this.#takeBody()
+    this.#startBody({ status, reason, headers: relayedHeaders(headers) }, this.#declaredLength(), first)
+  }
+
+  /** undici checks that a declared length is kept. */
+  #declaredLength(): number | null {
+    const length = headerValue(this.#answerHead.headers, 'content-length')
+    return length === null ? null : Number(length)
+  }
+
+  #startBody(head: ResponseHead, total: number | null, first: Buffer): void {
+    const writer = new HttpWriter(this.#slot, total, () => {
+      this.#backend?.resume()
+    })
+    this.#writer = writer
+    const headers = this.#isClosing ? [...head.headers, 'Connection', 'close'] : head.headers
+    writer.start({ ...head, headers }, first)
+  }
+
+  #endRelay(): void {
+    const writer = this.#writer as HttpWriter
+    this.#closeUpload()
+    writer.end()
+    if (!this.#slot.isOpen) this.#finishRelay()
+  }
+
+  #finishRelay(): void {
+    if (this.#state === State.Ended) return
+    const bytes = this.#writer?.bytes ?? 0
+    this.#end()
+    this.#access(this.#answerHead.status, bytes, 'relayed')
+  }
+
+  /** The backend failed in the middle of an answer: no clean end, so that the client does not take it for whole. */
+  #cutRelay(): void {
+    const writer = this.#writer as HttpWriter
+    const bytes = writer.bytes
+    this.#end()
+    this.#slot.cut()
+    this.#access(this.#answerHead.status, bytes, 'error')
+  }
+
+  // GRIP.
+
+  #overflow(): boolean {
+    const { status, reason, headers } = this.#answerHead
+    const verdict = (this.#session as HttpSession).handleOverflow({ status, reason, headers })
+    if (verdict.kind === 'answer') {
+      this.#refuseAnswer(verdict.answer)
+      return true
+    }
+    const { code, headers: kept } = verdict.head
+    this.#state = State.Streaming
+    const head = { status: code, reason: verdict.head.reason, headers: relayedHeaders(kept.flat()) }
+    const writer = new HttpWriter(this.#slot, null, () => {
+      if (this.#isWhole) this.#decide(true)
+      else this.#backend?.resume()
+    })
+    this.#writer = writer
+    return writer.start(head, this.#takeBody())
+  }
+
+  #decide(isStreamed: boolean): void {
+    const { status, reason, headers } = this.#answerHead
+    const body = isStreamed ? EMPTY_BYTES : this.#takeBody()
+    const verdict = (this.#session as HttpSession).handleWhole({ status, reason, headers, body }, isStreamed)
+    if (isStreamed) this.#decideStreamed(verdict)
+    else this.#decideWhole(verdict)
+  }
+
+  #decideWhole(verdict: InstructVerdict): void {
+    switch (verdict.kind) {
+      case 'answer':
+        return this.#answer(verdict.answer, verdict.failed ? 'error' : 'relayed')
+      case 'end-stream': {
+        const answer = answerOf(verdict.instruct)
+        return this.#answer({ ...answer, body: Buffer.concat([answer.body, verdict.text]) }, 'relayed')
+      }
+      case 'hold':
+        // Nothing can follow the head of an answer to HEAD.
+        if (this.#isHead()) return this.#answer(answerOf(verdict.instruct), 'relayed')
+        return this.#hold(verdict, false)
+    }
+  }
+
+  #decideStreamed(verdict: InstructVerdict): void {
+    const writer = this.#writer as HttpWriter
+    if (verdict.kind === 'hold') return this.#hold(verdict, true)
+    if (verdict.kind === 'end-stream' && verdict.text.length > 0) writer.write(verdict.text)
+    this.#endRelay()
+  }
+
+  #hold({ instruct, channels }: InstructVerdict & { kind: 'hold' }, isStreamed: boolean): void {
+    const answered = this.#accessLater()
+    const options = { isHead: false, close: this.#mustClose() }
+    this.#end()
+    const held =
+      instruct.hold === 'response'
+        ? new HeldResponse(this.#shared, this.#slot, {
+            answer: answerOf(instruct),
+            timeoutMs: instruct.timeout * 1000,
+            options,
+            answered,
+          })
+        : new HeldStream(this.#shared, this.#slot, { instruct, isStreamed, opened: answered })
+    this.#context.hub.subscribe(held, channels)
+  }
+
+  // The end.
+
+  #refuseAnswer(answer: HttpAnswer): void {
+    this.#backend?.abort()
+    this.#backend = null
+    this.#answer(answer, 'error')
+  }
+
+  #answer(answer: HttpAnswer, outcome: string): void {
+    if (this.#state === State.Ended || !this.#slot.isOpen) return
+    const close = this.#mustClose()
+    this.#end()
+    const bytes = writeAnswer(this.#slot, answer, { isHead: this.#isHead(), close })
+    this.#access(answer.status, bytes, outcome)
+  }
+
+  /** An answer before the end of the upload: the rest of it is not waited for. */
+  #mustClose(): boolean {
+    return this.#isClosing || (this.#upload !== null && !this.#upload.isComplete)
+  }
+
+  #isHead(): boolean {
+    return this.#head.method === 'HEAD'
+  }
+
+  #takeBody(): Buffer {
+    const [first] = this.#body
+    const body = this.#body.length === 1 ? (first as Buffer) : Buffer.concat(this.#body)
+    this.#body = []
+    this.#bodyBytes = 0
+    return body
+  }
+
+  #closeUpload(): void {
+    if (this.#upload === null) return
+    this.#upload.close(this.#slot.isOpen)
+    this.#shared.uploads.delete(this)
+  }
+
+  #end(): void {
+    if (this.#state === State.Ended) return
+    this.#state = State.Ended
+    this.#backend?.abort()
+    this.#backend = null
+    this.#closeUpload()
+    this.#shared.open.delete(this)
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  #target(): Target {
+    return (this.#route as Route).targets[this.#targetIndex] as Target
+  }
+
+  #access(status: number, bytes: number, outcome: string): void {
+    this.#accessLater()(status, bytes, outcome)
+  }
+
+  /** A function of its own, so that a hold need not keep the exchange. */
+  #accessLater(): (status: number, bytes: number, outcome: string) => void {
+    const route = this.#route
+    const target = route?.targets[this.#targetIndex]?.name ?? null
+    return accessReporter(this.#context, this.#head, route, target, this.#startedMs)
+  }
+}
+
+const NO_HEAD: ResponseHead = { status: 0, reason: '', headers: [] }
+
+/** The next target may be tried (reference: failover). */
+function failsOver({ kind }: BackendFailure): boolean {
+  return kind === FailureKind.Connect || kind === FailureKind.ConnectTimeout || kind === FailureKind.Tls
+}
+
+function accessReporter(
+  context: ShardContext,
+  head: ClientHead,
+  route: Route | null,
+  target: string | null,
+  startedMs: number,
+): (status: number, bytes: number, outcome: string) => void {
+  return (status, bytes, outcome) => {
+    const { logFrom, logUserAgent } = context.settings.proxy
+    context.access({
+      method: head.method,
+      url: `${head.ssl ? 'https' : 'http'}://${clientHost(head)}${head.path}`,
+      route: route !== null && route.explicitId ? route.id : null,
+      target,
+      from: logFrom ? head.peerAddress : null,
+      referer: headerValue(head.headers, 'referer'),
+      userAgent: logUserAgent ? headerValue(head.headers, 'user-agent') : null,
+      status,
+      bytes,
+      durationMs: context.clock.nowMs() - startedMs,
+      outcome,
+    })
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The tie between a uWebSockets.js response and whoever answers it at the moment: an exchange first, a hold later.
+ *
+ * The native side keeps one small closure for it, so what the exchange needed can be collected while the hold lives.
+ * After an abort or an end `res` must not be touched: every use goes through `isOpen`.
+ */
+import type uWS from 'uWebSockets.js'
+
+export interface SlotOwner {
+  /** The connection is gone; `res` must not be used any more. */
+  handleAborted(): void
+  /** What was written has been taken; see HttpResponse.onWritable. True: nothing is left unwritten. */
+  handleWritable(offset: number): boolean
+  /** A callback threw: end this exchange, abruptly. Must not throw. */
+  fail(error: unknown): void
+}
+
+export class ResponseSlot {
+  readonly res: uWS.HttpResponse
+  owner: SlotOwner
+  isOpen = true
+  #watching = false
+
+  constructor(res: uWS.HttpResponse, owner: SlotOwner) {
+    this.res = res
+    this.owner = owner
+    res.onAborted(() => {
+      this.isOpen = false
+      try {
+        this.owner.handleAborted()
+      } catch (error) {
+        this.owner.fail(error)
+      }
+    })
+  }
+
+  get isWatching(): boolean {
+    return this.#watching
+  }
+
+  /**
+   * Reports drains from now on. It cannot be undone, and uWebSockets.js stops draining chunked bodies by itself: what
+   * it could not send goes out with the next write only.
+   */
+  watch(): void {
+    if (this.#watching) return
+    this.#watching = true
+    this.res.onWritable((offset) => {
+      try {
+        return this.owner.handleWritable(offset)
+      } catch (error) {
+        this.owner.fail(error)
+        return true
+      }
+    })
+  }
+
+  /** To be called when the response has been ended. */
+  ended(): void {
+    this.isOpen = false
+  }
+
+  /** Cuts the connection. The owner's handleAborted runs inside. */
+  cut(): void {
+    if (this.isOpen) this.res.close()
+    this.isOpen = false
+  }
+}
