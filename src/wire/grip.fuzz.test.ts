@@ -63,8 +63,8 @@ describe('header rules fuzz', () => {
   it('loses and adds nothing when it splits, and cuts nothing longer than it was', () => {
     fc.assert(
       fc.property(gripValue, (value) => {
-        const isCore = (text: string) => text.replace(/[ \t\n\v\f\r,]/g, '')
-        expect(isCore(splitList(value).join(','))).toBe(isCore(value))
+        const coreOf = (text: string) => text.replace(/[ \t\n\v\f\r,]/g, '')
+        expect(coreOf(splitList(value).join(','))).toBe(coreOf(value))
         const length = (parseParameters(value) ?? []).flat().reduce((sum, text) => sum + (text?.length ?? 0), 0)
         expect(length).toBeLessThanOrEqual(value.length)
       }),

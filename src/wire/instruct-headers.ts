@@ -81,7 +81,7 @@ function secondsOf(text: string, failedName: string, invalidName: string): numbe
   return seconds
 }
 
-/** `name` without value, or with one that is no number, is a fault; without the parameter the default counts. */
+/** The parameter `timeout`: one without a value is a fault, a missing one the default. */
 function secondsParameter(entry: readonly Parameter[], header: string, byDefault: number): number {
   const text = findParameter(entry, 'timeout')
   if (text === undefined) return byDefault
