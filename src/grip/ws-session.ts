@@ -275,6 +275,8 @@ export class WsSession {
 
   /** Published action close. code -1: none given. The backend gets a CLOSE without code. */
   handlePublishClose(code: number, reason: string, nowMs: number): void {
+    // A session that has not opened holds no channel.
+    if (this.#link === Link.Connecting) return
     this.#closeClient(code < 0 ? 1000 : code, reason, EMPTY_BYTES, nowMs)
   }
 
