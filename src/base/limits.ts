@@ -43,6 +43,9 @@ export const CONTROL_PIPELINED_MAX = 8
 /** A control client may take this long to send a request, to read an answer, or between two requests. */
 export const CONTROL_TIMEOUT_MS = 60_000
 
+/** Messages ZeroMQ holds for a publishing socket that we are not reading (Pushpin's value for PULL). */
+export const ZMQ_INPUT_MESSAGES_MAX = 101_000
+
 /** What main may have put on the bus that the slowest shard has not taken, in blocks of BUS_BLOCK_BYTES. */
 export const BUS_IN_FLIGHT_BLOCKS_MAX = 524_288
 /** A bus message weighs one block, and one more for each of these many bytes. */
