@@ -3,7 +3,6 @@
  *
  * Readers get the parts of a list (one part: a plain value) after substitution of {rundir} and friends.
  */
-import { isIP } from 'node:net'
 import { keySpecFault } from '../base/key-spec.js'
 import type { ListenAddress, LocalAddress, XffRule } from './types.js'
 
@@ -140,7 +139,7 @@ export function listenAddressOf(text: string): ListenAddress | null {
   if (address === undefined || address === '*') return { host: '0.0.0.0', port }
   if (address.startsWith('[')) {
     const host = address.slice(1, -1)
-    return isIP(host) === 6 ? { host, port } : null
+    return URL.canParse(`http://[${host}]/`) ? { host, port } : null
   }
   return /^[A-Za-z0-9._-]+$/.test(address) ? { host: address, port } : null
 }

@@ -8,8 +8,8 @@ import { targetOf } from './target.js'
 import type { Section } from './line.js'
 import type { Route } from './types.js'
 
-const FLAGS = ['orig_headers', 'debug', 'aco', 'session', 'no_grip'] as const
-const VALUES = [
+export const CONDITION_FLAGS = ['orig_headers', 'debug', 'aco', 'session', 'no_grip'] as const
+export const CONDITION_VALUES = [
   ...['proto', 'ssl', 'id', 'path_beg', 'sig_iss', 'sig_key', 'prefix', 'as_host', 'path_rem', 'replace_beg'],
   ...['jsonp_mode', 'jsonp_cb', 'jsonp_body', 'jsonp_defcb', 'jsonp_defmethod', 'sockjs', 'sockjs_as_path'],
   ...['header', 'log_level'],
@@ -34,7 +34,7 @@ export function routeOf(sections: readonly Section[], place: RoutePlace, warn: W
     throw new LineFault('must specify condition and at least one target')
   }
   const props = new Props(condition.props, warn)
-  props.check(FLAGS, VALUES)
+  props.check(CONDITION_FLAGS, CONDITION_VALUES)
   const matching = conditionOf(condition.value, props, warn)
   const id = props.text('id')
   const route = {

@@ -5,8 +5,8 @@ import { TargetKind } from './types.js'
 import type { Section } from './line.js'
 import type { Target } from './types.js'
 
-const FLAGS = ['ssl', 'untrusted', 'trust_connect_host', 'insecure', 'over_http', 'one_event'] as const
-const VALUES = ['host', 'sub', 'ipc_file_mode', 'client_cert', 'client_key', 'first_frame_delay'] as const
+export const TARGET_FLAGS = ['ssl', 'untrusted', 'trust_connect_host', 'insecure', 'over_http', 'one_event'] as const
+export const TARGET_VALUES = ['host', 'sub', 'ipc_file_mode', 'client_cert', 'client_key', 'first_frame_delay'] as const
 
 /** Longer than any client takes to look at its first segment, shorter than anybody's patience. */
 const FIRST_FRAME_DELAY_MS_MAX = 60_000
@@ -14,7 +14,7 @@ const FIRST_FRAME_DELAY_MS_MAX = 60_000
 /** Throws LineFault. */
 export function targetOf(section: Section, warn: Warn): Target {
   const props = new Props(section.props, warn)
-  props.check(FLAGS, VALUES)
+  props.check(TARGET_FLAGS, TARGET_VALUES)
   const address = addressOf(section.value)
   return Object.freeze({
     ...address,
