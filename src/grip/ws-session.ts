@@ -14,7 +14,7 @@
  *
  * Requests are made at poll time, one at a time: what arrives while one is in flight goes with the next.
  */
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { assert } from '../base/assert.js'
 import { EMPTY_BYTES } from '../base/bytes.js'
 import { NO_DEADLINE } from '../base/deadlines.js'
@@ -48,35 +48,19 @@ import { WsDropReason, type WsEffect } from './ws-effects.js'
 import { WsGrip } from './ws-grip.js'
 import { WsOutbox } from './ws-outbox.js'
 import { WsReplay } from './ws-replay.js'
+import {
+  isUnhandled,
+  isUnreached,
+  WsRequest,
+  type WsRequestEffect,
+  type WsRequestFailure,
+  WsSent,
+} from './ws-request.js'
+import type { WsSessionConfig } from './ws-session-config.js'
 
 export type { WsResponse } from './ws-answer.js'
-
-/** What all sessions of a target (and of one kind of client, trusted or not) share: one object for all of them. */
-export interface WsSessionConfig {
-  /** The route's prefix, put in front of every channel the backend names. Byte string. */
-  readonly channelPrefix: string
-  /** sub=: channels every session is subscribed to, as they are: they get no prefix. Byte strings. */
-  readonly implicitChannels: readonly string[]
-  /** False for no_grip routes and for trusted clients: the grip extension of an answer is not acted on. */
-  readonly gripAllowed: boolean
-  readonly oneEvent: boolean
-  readonly debug: boolean
-  /** Channels a session may hold. */
-  readonly subscriptionMax: number
-  /** A longer client message drops the connection. */
-  readonly messageBytesMax: number
-  /** What may wait for the backend, a fixed sum per message included; above it the connection is dropped. */
-  readonly bufferBytesMax: number
-  /** A number in [0, 1), for jitter. */
-  readonly random: () => number
-}
-
-/** Why a request failed; what backend/ reports fits this shape. */
-export interface WsRequestFailure {
-  readonly kind: 'connect' | 'connect-timeout' | 'tls' | 'generic' | 'aborted'
-  /** Whether the whole body (an empty one: the head) had been handed to the connection. */
-  readonly bodySent: boolean
-}
+export type { WsRequestFailure } from './ws-request.js'
+export type { WsSessionConfig } from './ws-session-config.js'
 
 const Client = { Opening: 'opening', Open: 'open', Gone: 'gone' } as const
 type Client = (typeof Client)[keyof typeof Client]
@@ -84,19 +68,9 @@ type Client = (typeof Client)[keyof typeof Client]
 const Link = { Connecting: 'connecting', Connected: 'connected', Closing: 'closing', Over: 'over' } as const
 type Link = (typeof Link)[keyof typeof Link]
 
-/** The request in flight (or waiting for its retry), by what it says. */
-const Sent = { Nothing: 'nothing', Open: 'open', Content: 'content', Disconnect: 'disconnect' } as const
-type Sent = (typeof Sent)[keyof typeof Sent]
-
 /** How the events of an answer ended. */
 const Verdict = { Going: 'going', Closed: 'closed', Dropped: 'dropped' } as const
 type Verdict = (typeof Verdict)[keyof typeof Verdict]
-
-type RequestEffect = Extract<WsEffect, { kind: 'request' }>
-
-const RETRIES_MAX = 5
-const RETRY_BASE_MS = 1000
-const RETRY_JITTER_MS = 1000
 
 /**
  * A backend that holds content back after its client has closed is asked again (when it has a Keep-Alive-Interval)
@@ -111,18 +85,14 @@ export class WsSession {
   readonly #config: WsSessionConfig
   readonly #replay = new WsReplay()
   readonly #outbox = new WsOutbox()
+  readonly #request = new WsRequest()
   #client: Client = Client.Opening
   #link: Link = Link.Connecting
-  #sent: Sent = Sent.Nothing
   /** The last effect for the client is on its way: nothing more is said to it. */
   #isEnding = false
   #isEnded = false
 
   // The request in flight.
-  #request: RequestEffect | null = null
-  #attempt = 0
-  #isRetryWaiting = false
-  #isRetryDue = false
   #sentClose = false
   /** one_event left messages behind: the answer must accept something. */
   #sentIsCut = false
@@ -182,7 +152,7 @@ export class WsSession {
 
   /** The client's upgrade request is here: OPEN goes to the backend. */
   handleOpen(_nowMs: number): void {
-    assert(this.#link === Link.Connecting && this.#sent === Sent.Nothing, 'a session opens once')
+    assert(this.#link === Link.Connecting && this.#request.isIdle, 'a session opens once')
     this.#isRequestDue = true
   }
 
@@ -221,7 +191,7 @@ export class WsSession {
     switch (this.#link) {
       case Link.Connecting:
         // A backend that has not accepted OPEN has nothing to disconnect. One that is being asked is heard first.
-        if (this.#sent === Sent.Nothing) this.#endLink()
+        if (this.#request.isIdle) this.#endLink()
         else this.#mustDisconnect = true
         break
       case Link.Connected:
@@ -229,7 +199,7 @@ export class WsSession {
         break
       case Link.Closing:
         // After a detach: CLOSE is being said already.
-        if (this.#isCloseAccepted && this.#sent === Sent.Nothing) this.#endLink()
+        if (this.#isCloseAccepted && this.#request.isIdle) this.#endLink()
         break
       case Link.Over:
         break
@@ -284,13 +254,13 @@ export class WsSession {
 
   handleResponse(response: WsResponse, nowMs: number): void {
     const sent = this.#takeSent()
-    if (sent === Sent.Disconnect) {
+    if (sent === WsSent.Disconnect) {
       this.#endLink()
       return
     }
     const head = readAnswerHead(response.headers)
     if (!isWsEvents(response, head)) {
-      this.#fail(WsDropReason.Answer, nowMs, sent === Sent.Open ? response : null)
+      this.#fail(WsDropReason.Answer, nowMs, sent === WsSent.Open ? response : null)
       return
     }
     if (head.keepAliveInterval !== null) this.#intervalMs = keepAliveIntervalMs(head.keepAliveInterval)
@@ -300,7 +270,7 @@ export class WsSession {
     }
     if (head.hasSetMeta) this.#meta = applySetMeta(this.#meta, response.headers)
     const events = decodeWebSocketEvents(response.body)
-    if (events === null || (sent === Sent.Open && !this.#isOpening(events))) {
+    if (events === null || (sent === WsSent.Open && !this.#isOpening(events))) {
       this.#fail(WsDropReason.Answer, nowMs)
       return
     }
@@ -311,7 +281,7 @@ export class WsSession {
 
   /** The body passed WS_RESPONSE_BYTES_MAX and the shell gave the exchange up. */
   handleResponseTooLarge(nowMs: number): void {
-    if (this.#takeSent() === Sent.Disconnect) this.#endLink()
+    if (this.#takeSent() === WsSent.Disconnect) this.#endLink()
     else this.#fail(WsDropReason.Answer, nowMs)
   }
 
@@ -321,24 +291,19 @@ export class WsSession {
    * called in place of handleOpen when no request can be made. Retries after the opening are made here.
    */
   handleFailure(failure: WsRequestFailure, nowMs: number, tried: readonly string[] = []): void {
-    const isOpening = this.#link === Link.Connecting
-    assert(this.#sent !== Sent.Nothing || isOpening, 'a failure belongs to a request')
-    const isUnreached = failure.kind === 'connect' || failure.kind === 'connect-timeout' || failure.kind === 'tls'
-    const isRetryable = isUnreached || (failure.kind === 'generic' && !failure.bodySent)
-    if (isRetryable && !isOpening && this.#attempt < RETRIES_MAX) {
-      const jitterMs = Math.floor(this.#config.random() * RETRY_JITTER_MS)
-      this.#requestAtMs = nowMs + RETRY_BASE_MS * 2 ** this.#attempt + jitterMs
-      this.#attempt++
-      this.#isRetryWaiting = true
+    const retryAfterMs = this.#request.retryAfterMs(failure, this.#config.random)
+    if (retryAfterMs !== null) {
+      this.#requestAtMs = nowMs + retryAfterMs
       return
     }
+    const isOpening = this.#link === Link.Connecting
     const sent = this.#takeSent()
-    if (sent === Sent.Disconnect) this.#endLink()
+    if (sent === WsSent.Disconnect) this.#endLink()
     else if (isOpening) {
       this.#endLink()
-      this.#endClient(proxyErrorRejection(this.#config.debug && isUnreached ? tried : null), nowMs)
+      this.#endClient(proxyErrorRejection(this.#config.debug && isUnreached(failure) ? tried : null), nowMs)
     } else {
-      this.#fail(isRetryable || !failure.bodySent ? WsDropReason.Unreachable : WsDropReason.Unanswered, nowMs)
+      this.#fail(isUnhandled(failure) || !failure.bodySent ? WsDropReason.Unreachable : WsDropReason.Unanswered, nowMs)
     }
   }
 
@@ -349,12 +314,7 @@ export class WsSession {
     }
     if (nowMs >= this.#requestAtMs) {
       this.#requestAtMs = NO_DEADLINE
-      if (this.#isRetryWaiting) {
-        this.#isRetryWaiting = false
-        this.#isRetryDue = true
-      } else {
-        this.#isRequestDue = true
-      }
+      if (!this.#request.endRetryWait()) this.#isRequestDue = true
     }
     const automatic = this.#grip?.automatic ?? null
     if (automatic === null) return
@@ -401,7 +361,7 @@ export class WsSession {
   // Making requests
 
   #needsRequest(): boolean {
-    if (this.#sent !== Sent.Nothing) return this.#isRetryDue
+    if (!this.#request.isIdle) return this.#request.isRetryDue
     switch (this.#link) {
       case Link.Over:
         return false
@@ -418,31 +378,38 @@ export class WsSession {
     }
   }
 
-  #nextRequest(): RequestEffect {
-    if (this.#request !== null) {
-      this.#isRetryDue = false
-      return { ...this.#request, attempt: this.#attempt }
-    }
+  #nextRequest(): WsRequestEffect {
+    if (!this.#request.isIdle) return this.#request.again()
     this.#isRequestDue = false
     this.#requestAtMs = NO_DEADLINE
     const replayedBytes = this.#replay.replayedBytes
     const body = new WebSocketEventsBody()
+    const sent = this.#addEvents(body)
+    const { slices, bytes } = body
+    const meta = this.#meta ?? NO_META
+    return this.#request.start(sent, {
+      kind: 'request',
+      body: slices,
+      bodyBytes: bytes,
+      replayedBytes,
+      meta,
+      attempt: 0,
+    })
+  }
+
+  #addEvents(body: WebSocketEventsBody): WsSent {
     if (this.#link === Link.Connecting) {
-      this.#sent = Sent.Open
       body.add(WsEventType.Open, EMPTY_BYTES)
-    } else if (this.#mustDisconnect) {
-      this.#sent = Sent.Disconnect
+      return WsSent.Open
+    }
+    if (this.#mustDisconnect) {
       body.add(WsEventType.Disconnect, EMPTY_BYTES)
       // What has not been accepted is lost with the client; DISCONNECT says so.
       this.#replay.clear()
-    } else {
-      this.#sent = Sent.Content
-      this.#addContent(body)
+      return WsSent.Disconnect
     }
-    const { slices, bytes } = body
-    const meta = this.#meta ?? NO_META
-    this.#request = { kind: 'request', body: slices, bodyBytes: bytes, replayedBytes, meta, attempt: 0 }
-    return this.#request
+    this.#addContent(body)
+    return WsSent.Content
   }
 
   #addContent(body: WebSocketEventsBody): void {
@@ -454,15 +421,9 @@ export class WsSession {
     if (this.#sentClose) body.add(WsEventType.Close, this.#closeContent as Buffer)
   }
 
-  #takeSent(): Sent {
-    const sent = this.#sent
-    assert(sent !== Sent.Nothing || this.#link === Link.Connecting, 'an answer belongs to a request')
-    this.#sent = Sent.Nothing
-    this.#request = null
-    this.#attempt = 0
-    this.#isRetryWaiting = false
-    this.#isRetryDue = false
-    return sent
+  #takeSent(): WsSent {
+    assert(!this.#request.isIdle || this.#link === Link.Connecting, 'an answer belongs to a request')
+    return this.#request.take()
   }
 
   // Reading answers
@@ -671,7 +632,7 @@ export class WsSession {
     return (
       this.#link === Link.Closing &&
       this.#client === Client.Gone &&
-      this.#sent === Sent.Nothing &&
+      this.#request.isIdle &&
       !this.#isCloseAccepted &&
       !this.#mustDisconnect
     )

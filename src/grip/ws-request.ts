@@ -1,0 +1,90 @@
+/**
+ * The one request of a WebSocket-over-HTTP session that is in flight or waits for its retry (WebSocket reference:
+ * retry). A retry is the same request; it is made only when the backend cannot have handled the first.
+ */
+import { assert } from '../base/assert.js'
+import type { WsEffect } from './ws-effects.js'
+
+export type WsRequestEffect = Extract<WsEffect, { kind: 'request' }>
+
+/** What a request says. */
+export const WsSent = { Nothing: 'nothing', Open: 'open', Content: 'content', Disconnect: 'disconnect' } as const
+export type WsSent = (typeof WsSent)[keyof typeof WsSent]
+
+/** Why a request failed; what backend/ reports fits this shape. */
+export interface WsRequestFailure {
+  readonly kind: 'connect' | 'connect-timeout' | 'tls' | 'generic' | 'aborted'
+  /** Whether the whole body (an empty one: the head) had been handed to the connection. */
+  readonly bodySent: boolean
+}
+
+const RETRIES_MAX = 5
+const RETRY_BASE_MS = 1000
+const RETRY_JITTER_MS = 1000
+
+/** The backend was not reached at all. */
+export function isUnreached({ kind }: WsRequestFailure): boolean {
+  return kind === 'connect' || kind === 'connect-timeout' || kind === 'tls'
+}
+
+/** The backend cannot have handled the request: it was not reached, or did not get all of it. */
+export function isUnhandled(failure: WsRequestFailure): boolean {
+  return isUnreached(failure) || (failure.kind === 'generic' && !failure.bodySent)
+}
+
+export class WsRequest {
+  #sent: WsSent = WsSent.Nothing
+  #effect: WsRequestEffect | null = null
+  #attempt = 0
+  #isRetryWaiting = false
+  #isRetryDue = false
+
+  get isIdle(): boolean {
+    return this.#sent === WsSent.Nothing
+  }
+
+  get isRetryDue(): boolean {
+    return this.#isRetryDue
+  }
+
+  start(sent: WsSent, effect: WsRequestEffect): WsRequestEffect {
+    assert(this.isIdle, 'one request in flight')
+    this.#sent = sent
+    this.#effect = effect
+    return effect
+  }
+
+  /** The request has failed: how long to wait before the same is sent again, or null: it is given up. */
+  retryAfterMs(failure: WsRequestFailure, random: () => number): number | null {
+    if (!isUnhandled(failure) || this.#sent === WsSent.Open || this.isIdle) return null
+    if (this.#attempt >= RETRIES_MAX) return null
+    const jitterMs = Math.floor(random() * RETRY_JITTER_MS)
+    const delayMs = RETRY_BASE_MS * 2 ** this.#attempt + jitterMs
+    this.#attempt++
+    this.#isRetryWaiting = true
+    return delayMs
+  }
+
+  /** The wait is over; false: there was none. */
+  endRetryWait(): boolean {
+    if (!this.#isRetryWaiting) return false
+    this.#isRetryWaiting = false
+    this.#isRetryDue = true
+    return true
+  }
+
+  again(): WsRequestEffect {
+    assert(this.#isRetryDue && this.#effect !== null, 'a retry repeats a request')
+    this.#isRetryDue = false
+    return { ...this.#effect, attempt: this.#attempt }
+  }
+
+  /** It is answered or given up. Says what it was. */
+  take(): WsSent {
+    const sent = this.#sent
+    this.#sent = WsSent.Nothing
+    this.#effect = null
+    this.#attempt = 0
+    return sent
+  }
+}
