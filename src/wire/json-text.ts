@@ -40,14 +40,13 @@ export function bytesOfBase64(text: string): Buffer {
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /**
- * QVariant::toInt: numbers are rounded and cut to their low 32 bits, a text that is no integer is 0, bools are 0
+ * QVariant::toInt: numbers are rounded and cut to their low 32 bits (beyond 64 bits: 0), a text that is no integer is 0, bools are 0
  * and 1. undefined: null, lists and objects, which are no numbers.
  */
 export function qtInteger(value: unknown): number | undefined {
   if (typeof value === 'number') {
     const rounded = Math.round(value)
-    if (Math.abs(rounded) >= 2 ** 63) return rounded > 0 ? 0 : -1
-    return rounded | 0
+    return Math.abs(rounded) < 2 ** 63 ? rounded | 0 : 0
   }
   if (typeof value === 'boolean') return value ? 1 : 0
   if (typeof value !== 'string') return undefined

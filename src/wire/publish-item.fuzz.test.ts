@@ -6,7 +6,7 @@ import type { HttpResponseFormat, HttpStreamFormat, Json, PublishItem, WsMessage
 import { encodeTnetstring, type TnInput } from './tnetstring.js'
 
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000)
-const rounds = Number(process.env.FUZZ_ROUNDS ?? 1500)
+const rounds = Number(process.env.FUZZ_ROUNDS ?? 1200)
 
 const KEYS = [
   ['channel', 'id', 'prev-id', 'formats', 'meta', 'size', 'no-seq', 'http-stream', 'http-response', 'ws-message'],

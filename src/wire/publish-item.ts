@@ -179,9 +179,6 @@ function readHttpResponse(value: Value, fault: Fault): HttpResponseFormat | Wron
   if (code === WRONG) return WRONG
   const givenReason = readText(value, HTTP_RESPONSE, 'reason', fault)
   if (givenReason === WRONG) return WRONG
-  if (givenReason !== undefined && breaksLine(givenReason)) {
-    return refuse(fault, `${HTTP_RESPONSE} contains 'reason' with invalid value`)
-  }
   const reason = givenReason !== undefined && givenReason !== '' ? givenReason : statusReason(code)
   const headers = readHeaders(value, fault)
   if (headers === WRONG) return WRONG
@@ -191,6 +188,12 @@ function readHttpResponse(value: Value, fault: Fault): HttpResponseFormat | Wron
   if (body === WRONG) return WRONG
   const bodyPatch = body === undefined ? readBodyPatch(value, fault) : null
   if (bodyPatch === WRONG) return WRONG
+  // Pushpin writes a line break out as it is, so a value could forge headers or a second response. Checked last, so
+  // that what Pushpin refuses too is refused in its words.
+  if (breaksLine(reason)) return refuse(fault, `${HTTP_RESPONSE} contains 'reason' with invalid value`)
+  if (headers.some(([name, text]) => breaksLine(name) || breaksLine(text))) {
+    return refuse(fault, `${HTTP_RESPONSE} contains 'headers' with invalid value`)
+  }
   return { action, code, reason, headers, body: body ?? EMPTY_BYTES, bodyPatch, contentFilters }
 }
 
@@ -308,10 +311,6 @@ function readHeaders(format: Dictionary, fault: Fault): readonly Header[] | Wron
     }
   } else {
     return refuse(fault, `${HTTP_RESPONSE} contains 'headers' with wrong type`)
-  }
-  // Pushpin writes a line break out as it is, so a value could forge headers or a second response.
-  if (headers.some(([name, text]) => breaksLine(name) || breaksLine(text))) {
-    return refuse(fault, `${HTTP_RESPONSE} contains 'headers' with invalid value`)
   }
   return headers
 }
