@@ -129,13 +129,9 @@ describe('requests that get another page of its own and the end', () => {
     expect(await everythingFor(`${head}0\r\n\r\n`)).toBe(PAGE_400)
   })
 
-  test('a head above the limit, in several reads: 431', async () => {
-    const client = await connect()
-    await client.send(`GET / HTTP/1.1\r\nHost: ${HOST}\r\nX-Long: `)
-    for (let kilobytes = 0; kilobytes < 64 && client.pending.length === 0; kilobytes += 4) {
-      await client.send('x'.repeat(4096)).catch(() => undefined)
-    }
-    expect((await client.readToEnd()).toString('latin1')).toBe(PAGE_431)
+  test('a head above the limit of 8192 bytes: 431', async () => {
+    // Without its end: one that came whole in a single read would be taken, and refused by the gateway instead.
+    expect(await everythingFor(`GET / HTTP/1.1\r\nHost: ${HOST}\r\nX-Long: ${'x'.repeat(12_000)}`)).toBe(PAGE_431)
   })
 })
 
