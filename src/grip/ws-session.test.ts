@@ -203,6 +203,21 @@ describe('content', () => {
     expect(it_.answer().seen()).toEqual(['POST DISCONNECT\r\n'])
   })
 
+  it('sends at most 200,000 new bytes at once, and the close behind all of them', () => {
+    const it_ = rig().opened().text('a')
+    for (let n = 0; n < 3; n++) it_.text('x'.repeat(90_000))
+    it_.close(1000)
+    it_.seen()
+    const sizes = (): number[] => it_.seen().map((post) => post.length)
+    const message = 'TEXT 15f90\r\n'.length + 90_000 + 2
+    const close = 'CLOSE 2\r\n\x03\xe8\r\n'.length
+    it_.answer()
+    expect(sizes()).toEqual([5 + 2 * message])
+    // Held back: it all comes again, with the rest.
+    it_.answer('', accepted(0))
+    expect(sizes()).toEqual([5 + 'replayed=180000 '.length + 3 * message + close])
+  })
+
   it('drops a client when the process-wide cap is reached', () => {
     const it_ = rig().opened().text('a')
     it_.seen()

@@ -33,7 +33,6 @@ import {
   type WsContentEventType,
 } from '../wire/websocket-events.js'
 import {
-  acceptedBytes,
   acceptEffect,
   applySetMeta,
   isWsEvents,
@@ -47,7 +46,6 @@ import {
 import { WsDropReason, type WsEffect } from './ws-effects.js'
 import { WsGrip } from './ws-grip.js'
 import { WsOutbox } from './ws-outbox.js'
-import { WsReplay } from './ws-replay.js'
 import {
   isUnhandled,
   isUnreached,
@@ -57,6 +55,7 @@ import {
   WsSent,
 } from './ws-request.js'
 import type { WsSessionConfig } from './ws-session-config.js'
+import { WsUpstream } from './ws-upstream.js'
 
 export type { WsResponse } from './ws-answer.js'
 export type { WsRequestFailure } from './ws-request.js'
@@ -83,7 +82,7 @@ const ENDED: WsEffect = { kind: 'ended' }
 
 export class WsSession {
   readonly #config: WsSessionConfig
-  readonly #replay = new WsReplay()
+  readonly #upstream: WsUpstream
   readonly #outbox = new WsOutbox()
   readonly #request = new WsRequest()
   #client: Client = Client.Opening
@@ -91,11 +90,6 @@ export class WsSession {
   /** The last effect for the client is on its way: nothing more is said to it. */
   #isEnding = false
   #isEnded = false
-
-  // The request in flight.
-  #sentClose = false
-  /** one_event left messages behind: the answer must accept something. */
-  #sentIsCut = false
 
   // When to make the next one.
   #isRequestDue = false
@@ -106,9 +100,6 @@ export class WsSession {
   // The end of the link.
   #mustDisconnect = false
   #isDetached = false
-  /** Content of the CLOSE event to the backend; null while none is to be sent. */
-  #closeContent: Buffer | null = null
-  #isCloseAccepted = false
   #closingUntilMs = NO_DEADLINE
 
   // What the backend has set.
@@ -118,6 +109,7 @@ export class WsSession {
 
   constructor(config: WsSessionConfig) {
     this.#config = config
+    this.#upstream = new WsUpstream(config.oneEvent)
   }
 
   // Getters
@@ -130,7 +122,7 @@ export class WsSession {
 
   /** What the buffer of client content costs, for the process-wide cap: content plus a fixed sum per message. */
   get bufferedBytes(): number {
-    return this.#replay.weightBytes
+    return this.#upstream.weightBytes
   }
 
   /** An idle keep-alive is set: the shell calls handleWritten for every publish it writes to the client. */
@@ -179,7 +171,7 @@ export class WsSession {
       return
     }
     const isPolite = this.#link === Link.Connected && !this.#mustDisconnect
-    if (isPolite) this.#closeContent = code === null ? EMPTY_BYTES : encodeCloseContent(code, reason)
+    if (isPolite) this.#upstream.setClose(code === null ? EMPTY_BYTES : encodeCloseContent(code, reason))
     this.#leaveClient(nowMs)
     if (isPolite) this.#beginClosing()
   }
@@ -199,7 +191,7 @@ export class WsSession {
         break
       case Link.Closing:
         // After a detach: CLOSE is being said already.
-        if (this.#isCloseAccepted && this.#request.isIdle) this.#endLink()
+        if (this.#upstream.isCloseAccepted && this.#request.isIdle) this.#endLink()
         break
       case Link.Over:
         break
@@ -264,7 +256,7 @@ export class WsSession {
       return
     }
     if (head.keepAliveInterval !== null) this.#intervalMs = keepAliveIntervalMs(head.keepAliveInterval)
-    if (!this.#acceptContent(head.contentBytesAccepted)) {
+    if (!this.#upstream.accept(head.contentBytesAccepted)) {
       this.#fail(WsDropReason.Answer, nowMs)
       return
     }
@@ -373,8 +365,8 @@ export class WsSession {
         // A client that does not read gets no more to read.
         if (this.#unreadBytes >= WS_UNREAD_BYTES_MAX && this.#client !== Client.Gone) return false
         // Held-back content alone is no reason: the backend waits for more.
-        if (this.#replay.hasNew) return true
-        return this.#link === Link.Closing && this.#replay.isEmpty && !this.#isCloseAccepted
+        if (this.#upstream.hasNew) return true
+        return this.#link === Link.Closing && this.#upstream.isEmpty && !this.#upstream.isCloseAccepted
     }
   }
 
@@ -382,7 +374,7 @@ export class WsSession {
     if (!this.#request.isIdle) return this.#request.again()
     this.#isRequestDue = false
     this.#requestAtMs = NO_DEADLINE
-    const replayedBytes = this.#replay.replayedBytes
+    const replayedBytes = this.#upstream.replayedBytes
     const body = new WebSocketEventsBody()
     const sent = this.#addEvents(body)
     const { slices, bytes } = body
@@ -405,20 +397,11 @@ export class WsSession {
     if (this.#mustDisconnect) {
       body.add(WsEventType.Disconnect, EMPTY_BYTES)
       // What has not been accepted is lost with the client; DISCONNECT says so.
-      this.#replay.clear()
+      this.#upstream.clear()
       return WsSent.Disconnect
     }
-    this.#addContent(body)
+    this.#upstream.offer(body, this.#link === Link.Closing)
     return WsSent.Content
-  }
-
-  #addContent(body: WebSocketEventsBody): void {
-    const { oneEvent } = this.#config
-    const isWhole = this.#replay.offer(body, WS_MESSAGE_BYTES_MAX, oneEvent ? 1 : Infinity)
-    this.#sentIsCut = oneEvent && !isWhole
-    const hasRoom = !oneEvent || this.#replay.offeredCount === 0
-    this.#sentClose = this.#link === Link.Closing && isWhole && hasRoom
-    if (this.#sentClose) body.add(WsEventType.Close, this.#closeContent as Buffer)
   }
 
   #takeSent(): WsSent {
@@ -427,22 +410,6 @@ export class WsSession {
   }
 
   // Reading answers
-
-  /** Content-Bytes-Accepted; false: the answer makes no sense. */
-  #acceptContent(header: string | null): boolean {
-    const contentBytes = this.#replay.offeredBytes
-    const closeBytes = this.#sentClose ? (this.#closeContent as Buffer).length : 0
-    const accepted = acceptedBytes(header, contentBytes + closeBytes)
-    if (accepted > contentBytes + closeBytes) return false
-    const acceptedContent = Math.min(accepted, contentBytes)
-    const isProgress = this.#replay.accept(acceptedContent)
-    if (this.#sentIsCut && !isProgress) return false
-    this.#sentIsCut = false
-    if (!this.#sentClose || acceptedContent < contentBytes) return true
-    // Holding back waits for more content; after CLOSE there is none, so it is taken whole or refused.
-    this.#isCloseAccepted = accepted === contentBytes + closeBytes
-    return this.#isCloseAccepted
-  }
 
   #isOpening(events: readonly WebSocketEvent[]): boolean {
     const first = events[0]
@@ -531,17 +498,16 @@ export class WsSession {
       return
     }
     const isAskedAgain = this.#intervalMs > 0
-    if (this.#link === Link.Closing && this.#sentClose && !this.#isCloseAccepted) {
+    if (this.#link === Link.Closing && this.#upstream.isCloseHeldBack) {
       if (!isAskedAgain || nowMs >= this.#closingUntilMs) this.#mustDisconnect = true
     }
-    this.#sentClose = false
     if (isAskedAgain) this.#requestAtMs = nowMs + this.#intervalMs
   }
 
   #isLinkFinished(verdict: Verdict, events: readonly WebSocketEvent[]): boolean {
     const isClientGone = this.#client === Client.Gone
     if (this.#link === Link.Connecting) return isClientGone && events.length === 0
-    if (!this.#isCloseAccepted) return false
+    if (!this.#upstream.isCloseAccepted) return false
     // Pushpin repeats CLOSE at the keep-alive interval until the backend answers it, for the sake of a client that
     // waits. Only after a detach do we still have one.
     return verdict === Verdict.Closed || isClientGone || this.#intervalMs === 0
@@ -564,7 +530,7 @@ export class WsSession {
     if (reason !== null) this.#closeClient(1011, reason, EMPTY_BYTES, nowMs)
     if (!this.#grip.takeDetach() || this.#isEnding || this.#link !== Link.Connected) return
     this.#isDetached = true
-    this.#closeContent = EMPTY_BYTES
+    this.#upstream.setClose(EMPTY_BYTES)
     this.#beginClosing()
   }
 
@@ -579,9 +545,9 @@ export class WsSession {
   #appendContent(type: WsContentEventType, content: Buffer, nowMs: number): void {
     // After a detach, and when the session is coming to its end, the client speaks to nobody.
     if (this.#link !== Link.Connected || this.#client === Client.Gone || this.#mustDisconnect) return
-    this.#replay.append(type, content)
+    this.#upstream.append(type, content)
     const { messageBytesMax, bufferBytesMax } = this.#config
-    if (content.length > messageBytesMax || this.#replay.weightBytes > bufferBytesMax) this.#overflow(nowMs)
+    if (content.length > messageBytesMax || this.#upstream.weightBytes > bufferBytesMax) this.#overflow(nowMs)
   }
 
   #overflow(nowMs: number): void {
@@ -593,7 +559,7 @@ export class WsSession {
   /** A close frame for the client, and for the backend, once it is out, CLOSE with `content`. */
   #closeClient(code: number, reason: string, content: Buffer, nowMs: number): void {
     if (this.#client === Client.Gone || this.#isEnding) return
-    if (this.#link === Link.Connected) this.#closeContent = content
+    if (this.#link === Link.Connected) this.#upstream.setClose(content)
     this.#endClient({ kind: 'close', code, reason: cutCloseReason(reason) }, nowMs)
   }
 
@@ -621,9 +587,8 @@ export class WsSession {
 
   #endLink(): void {
     this.#link = Link.Over
-    this.#replay.clear()
+    this.#upstream.clear()
     this.#requestAtMs = NO_DEADLINE
-    this.#closeContent = null
     this.#meta = null
   }
 
@@ -633,7 +598,7 @@ export class WsSession {
       this.#link === Link.Closing &&
       this.#client === Client.Gone &&
       this.#request.isIdle &&
-      !this.#isCloseAccepted &&
+      !this.#upstream.isCloseAccepted &&
       !this.#mustDisconnect
     )
   }
