@@ -31,8 +31,8 @@ export const STREAM_BACKLOG_BYTES_MAX = 1_048_576
 export const WS_BACKPRESSURE_BYTES_MAX = 1_048_576
 
 /**
- * Published ids remembered for de-duplication: 60 s of 16,000 ids a second. An entry takes about 150 bytes, so a
- * publisher that sends endless new ids costs 150 MB at most; above it the oldest half is forgotten.
+ * Published ids remembered for de-duplication: 60 s of 16,000 ids a second. An entry takes about 200 bytes, so a
+ * publisher that sends endless new ids costs 200 MB at most; above it the oldest half is forgotten.
  */
 export const RECENT_IDS_MAX = 1_000_000
 

@@ -374,7 +374,8 @@ function assumesBody(method: string): boolean {
 }
 
 function wantsKeepAlive(connection: string | undefined): boolean {
-  if (connection === undefined) return false
+  if (connection === undefined || connection === 'close') return false
+  if (connection === 'keep-alive') return true
   const tokens = connection
     .toLowerCase()
     .split(',')
