@@ -35,6 +35,7 @@ const isHeld = (call: BackendCall): boolean => call.url.startsWith('/held')
 beforeAll(async () => {
   backend = await ScriptedBackend.start((call) => {
     if (call.header('content-type') === 'application/websocket-events') answerWebSocket(call)
+    else if (call.url === '/stream') call.answer(200, { 'Grip-Hold': 'stream', 'Grip-Channel': 'chunks' }, 'opened\n')
     else if (!isHeld(call)) call.answer(200, { Date: 'Thu, 01 Jan 1970 00:00:00 GMT' }, 'answered')
   })
   gateway = await startGateway({ routes: [`* ${backend.target},over_http`] })
@@ -201,6 +202,21 @@ describe('headers', () => {
   })
 })
 
+test('the line break that ends a chunk of a stream comes with the next chunk', async () => {
+  const client = await connect()
+  await client.send(`GET /stream HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)
+  expect((await client.readHead()).get('transfer-encoding')).toBe('chunked')
+  expect((await client.readUntil('opened\n')).toString()).toBe('7\r\nopened\n')
+  const item = { channel: 'chunks', formats: { 'http-stream': { content: 'next\n' } } }
+  const published = await fetch(gateway.controlUrl('/publish/'), {
+    method: 'POST',
+    body: JSON.stringify({ items: [item] }),
+  })
+  expect(published.status).toBe(200)
+  expect((await client.readUntil('next\n')).toString()).toBe('\r\n5\r\nnext\n')
+  client.destroy()
+})
+
 describe('WebSocket close', () => {
   test('is echoed at once; what the backend still answers is lost, and it gets the close', async () => {
     const client = await openWebSocket('/ws/close')
@@ -213,6 +229,13 @@ describe('WebSocket close', () => {
   test.each([1012, 3001, 3999, 5000])('code %i of a client is not read: the echo is empty', async (unread) => {
     const client = await openWebSocket(`/ws/code/${String(unread)}`)
     await client.send(clientFrame(Opcode.Close, code(unread)))
+    const { frames } = parseServerFrames(await client.readToEnd())
+    expect(frames.map(({ opcode, payload }) => [opcode, hex(payload)])).toEqual([[Opcode.Close, '']])
+  })
+
+  test('without a code is echoed without one', async () => {
+    const client = await openWebSocket('/ws/close/no-code')
+    await client.send(clientFrame(Opcode.Close, ''))
     const { frames } = parseServerFrames(await client.readToEnd())
     expect(frames.map(({ opcode, payload }) => [opcode, hex(payload)])).toEqual([[Opcode.Close, '']])
   })
