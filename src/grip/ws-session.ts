@@ -18,7 +18,7 @@ import type { Buffer } from 'node:buffer'
 import { assert } from '../base/assert.js'
 import { EMPTY_BYTES } from '../base/bytes.js'
 import { NO_DEADLINE } from '../base/deadlines.js'
-import { WS_MESSAGE_BYTES_MAX, WS_REJECT_RELAY_BYTES_MAX, WS_UNREAD_BYTES_MAX } from '../base/limits.js'
+import { WS_REJECT_RELAY_BYTES_MAX, WS_UNREAD_BYTES_MAX } from '../base/limits.js'
 import { parseGripExtension } from '../wire/header-params.js'
 import { type Header, WsMessageType } from '../wire/publish-types.js'
 import {
