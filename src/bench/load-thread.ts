@@ -39,6 +39,8 @@ class Connection {
   /** Bytes of a head that is not whole yet. */
   #head = ''
   #opened = false
+  /** Start of what came last, for error messages; only kept when it is no whole unit. */
+  #last = ''
 
   constructor(options: ConnectionOptions, handleOpen: () => void) {
     this.#options = options
@@ -51,7 +53,7 @@ class Connection {
     this.socket = net.connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: readBuffer, callback } })
     this.socket.on('error', (error) => fail(error.message))
     this.socket.on('close', () => {
-      if (!closing) fail('the gateway closed a connection')
+      if (!closing) fail(`the gateway closed a connection, ${this.#state()}`)
     })
     this.socket.on('connect', () => {
       if (options.upgrade === null) this.#open()
@@ -63,6 +65,11 @@ class Connection {
     if (this.#options.request === null || finishing) return
     this.waiting = true
     this.socket.write(this.#options.request)
+  }
+
+  #state(): string {
+    if (!this.#opened) return `its answer so far: ${JSON.stringify(this.#head)}`
+    return `open, ${this.unitsDone} units and ${this.#bytes} bytes received, the last ${JSON.stringify(this.#last)}`
   }
 
   #open(): void {
@@ -85,7 +92,10 @@ class Connection {
 
   #count(): void {
     const whole = Math.floor(this.#bytes / this.#unitBytes)
-    if (whole === 0) return
+    if (whole === 0) {
+      this.#last = readBuffer.toString('latin1', 0, Math.min(this.#bytes, 64))
+      return
+    }
     this.#bytes -= whole * this.#unitBytes
     this.unitsDone += whole
     unitsDone[0] = (unitsDone[0] as number) + whole
