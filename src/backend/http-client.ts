@@ -121,7 +121,7 @@ function makeConnector(target: Target): buildConnector.connector {
       return
     }
     connect(options, (error: Error | null, socket) => {
-      if (error === null) callback(null, socket as NonNullable<typeof socket>)
+      if (error === null) callback(null, socket)
       else callback(new ConnectError(connectFailureKind(error, target.ssl), error), null)
     })
   }
@@ -166,7 +166,7 @@ class HttpBackendExchange implements BackendExchange, Dispatcher.DispatchHandler
       const { target, method, path, headers, body } = this.#request
       const options: Dispatcher.DispatchOptions = {
         path,
-        method: method as Dispatcher.HttpMethod,
+        method: method,
         headers,
         body: Array.isArray(body) ? Buffer.concat(body as Buffer[]) : (body as Buffer | Readable | null),
       }

@@ -189,7 +189,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
   #refuse(opening: Opening): void {
     this.#opening = null
     if (opening.isStreamed) return this.#finish()
-    const bytes = writeAnswer(this.#slot, acceptUnavailable(), { isHead: false, close: false })
+    const bytes = writeAnswer(this.#slot, acceptUnavailable(), { isHead: false, close: false, isCloseAsked: false })
     opening.opened(500, bytes, 'error')
     this.#leave()
   }

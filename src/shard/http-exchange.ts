@@ -7,6 +7,7 @@
  *
  * Every callback, native or undici's, is a boundary: what throws there ends this exchange and nothing else.
  */
+import type { Readable } from 'node:stream'
 import type uWS from 'uWebSockets.js'
 import { type BackendExchange, type BackendFailure, type BackendHandler, FailureKind } from '../backend/types.js'
 import { GRIP_REQUEST_BYTES_MAX, GRIP_RESPONSE_BYTES_MAX } from '../base/limits.js'
@@ -34,7 +35,7 @@ import { HeldResponse } from './held-response.js'
 import { HeldStream } from './held-stream.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { HttpUpload, type PulsedUpload } from './http-upload.js'
-import { HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
+import { type AnswerOptions, HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
 import { ResponseSlot, type SlotOwner } from './response-slot.js'
 
 const State = {
@@ -65,7 +66,9 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #session: HttpSession | null = null
   #backend: BackendExchange | null = null
   #state: State = State.Requesting
+  /** The connection ends behind the answer: our idea, and the client's. */
   #isClosing = false
+  #isCloseAsked = false
   // The backend's answer.
   #answerHead: ResponseHead = NO_HEAD
   #body: Buffer[] = []
@@ -228,9 +231,14 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       this.#isClosing = true
       return badRequest(fault)
     }
-    this.#isClosing = headerValue(this.#head.headers, 'connection')?.toLowerCase() === 'close'
+    this.#isCloseAsked = headerValue(this.#head.headers, 'connection')?.toLowerCase() === 'close'
     this.#route = this.#match()
-    return this.#route === null ? routeNotFound(clientHost(this.#head)) : null
+    return this.#route === null ? routeNotFound(this.#hostName()) : null
+  }
+
+  #hostName(): string {
+    const host = clientHost(this.#head)
+    return parseHostPort(host)?.host ?? host
   }
 
   #match(): Route | null {
@@ -288,16 +296,17 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         method: this.#head.method,
         path: forwarded.path,
         headers: forwarded.headers,
-        body: upload === null ? null : (this.#knownBody(upload) ?? upload.read()),
+        body: upload === null ? null : this.#bodyOf(upload),
         routePathBeg: route.pathBeg,
       },
       this,
     )
   }
 
-  /** A complete body of declared length. A chunked one goes out chunked, as it came. */
-  #knownBody(upload: HttpUpload): Buffer | null {
-    return headerValue(this.#head.headers, 'content-length') === null ? null : upload.whole()
+  /** A complete body of declared length is sent in one piece. A chunked one goes out chunked, as it came. */
+  #bodyOf(upload: HttpUpload): Buffer | Readable {
+    const isChunked = headerValue(this.#head.headers, 'content-length') === null
+    return isChunked ? upload.read(true) : (upload.whole() ?? upload.read(false))
   }
 
   #exhausted(): HttpAnswer {
@@ -341,7 +350,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     const head = { status, reason, headers: relayedHeaders(headers) }
     this.#writer = new HttpWriter(this.#slot, null, () => {})
     this.#closeUpload()
-    this.#writer.whole(head, body, length, { isHead: this.#isHead(), close: this.#mustClose() })
+    this.#writer.whole(head, body, length, this.#answerOptions())
     this.#finishRelay()
   }
 
@@ -364,7 +373,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       this.#backend?.resume()
     })
     this.#writer = writer
-    const headers = this.#isClosing ? [...head.headers, 'Connection', 'close'] : head.headers
+    const headers = this.#isCloseAsked || this.#isClosing ? [...head.headers, 'Connection', 'close'] : head.headers
     writer.start({ ...head, headers }, first)
   }
 
@@ -443,7 +452,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   #hold({ instruct, channels }: InstructVerdict & { kind: 'hold' }, isStreamed: boolean): void {
     const answered = this.#accessLater()
-    const options = { isHead: false, close: this.#mustClose() }
+    const options = this.#answerOptions()
     this.#end()
     const held =
       instruct.hold === 'response'
@@ -467,15 +476,17 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   #answer(answer: HttpAnswer, outcome: string): void {
     if (this.#state === State.Ended || !this.#slot.isOpen) return
-    const close = this.#mustClose()
+    const options = this.#answerOptions()
     this.#end()
-    const bytes = writeAnswer(this.#slot, answer, { isHead: this.#isHead(), close })
+    const bytes = writeAnswer(this.#slot, answer, options)
     this.#access(answer.status, bytes, outcome)
   }
 
-  /** An answer before the end of the upload: the rest of it is not waited for. */
-  #mustClose(): boolean {
-    return this.#isClosing || (this.#upload !== null && !this.#upload.isComplete)
+  #answerOptions(): AnswerOptions {
+    // An answer before the end of the upload: the rest of it is not waited for.
+    const isEarly = this.#upload !== null && !this.#upload.isComplete
+    const isCloseAsked = this.#isCloseAsked
+    return { isHead: this.#isHead(), close: isCloseAsked || this.#isClosing || isEarly, isCloseAsked }
   }
 
   #isHead(): boolean {

@@ -65,12 +65,12 @@ export class HttpUpload {
     return this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)
   }
 
-  /** The body from its start; the reader before is forgotten. */
-  read(): Readable {
+  /** The body from its start; the reader before is forgotten. `isChunked`: it is not to be measured by who reads it. */
+  read(isChunked: boolean): Readable {
     assert(this.isWhole, 'a body that was dropped is not read again')
     this.#read = 0
     this.#unreadBytes = this.receivedBytes
-    this.#reader = new UploadReader(this)
+    this.#reader = new UploadReader(this, isChunked)
     return this.#reader
   }
 
@@ -127,8 +127,9 @@ class UploadReader extends Readable {
   #wanted = false
   #ended = false
 
-  constructor(upload: HttpUpload) {
-    super({ highWaterMark: 65_536 })
+  constructor(upload: HttpUpload, isChunked: boolean) {
+    // undici asks byte streams for their length and would send it; it does not ask object streams.
+    super(isChunked ? { objectMode: true, highWaterMark: 2 } : { highWaterMark: 65_536 })
     this.#upload = upload
     // Whoever destroys it says why to the session by other ways; an error without a listener would be thrown.
     this.on('error', () => {})

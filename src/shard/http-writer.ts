@@ -31,6 +31,8 @@ export interface AnswerOptions {
   readonly isHead: boolean
   /** The connection ends behind the answer. */
   readonly close: boolean
+  /** The client asked for that; uWebSockets.js says it only when it was our idea. */
+  readonly isCloseAsked: boolean
 }
 
 /** Writes a whole response and ends it. Returns the body bytes written. */
@@ -51,11 +53,19 @@ function endWhole(
   status: number,
   body: Buffer,
   length: number | null,
-  { isHead, close }: AnswerOptions,
+  { isHead, close, isCloseAsked }: AnswerOptions,
 ): void {
-  if (hasNoBody(status) || (isHead && length === null)) res.endWithoutBody(undefined, close)
-  else if (isHead) res.endWithoutBody(length as number, close)
-  else res.end(body, close)
+  const hasBody = !isHead && !hasNoBody(status)
+  // res.end() says it itself when the client did not ask for it.
+  if (isCloseAsked || (close && !hasBody)) res.writeHeader('Connection', 'close')
+  if (hasBody) {
+    res.end(body, close)
+    return
+  }
+  // Without arguments only: given a length, uWebSockets.js lets no further request on the connection; given undefined,
+  // it writes a length of its own. So there is no way to close here, which the client then does.
+  if (isHead && length !== null && !hasNoBody(status)) res.writeHeader('Content-Length', String(length))
+  res.endWithoutBody()
 }
 
 export function writeStatus(res: uWS.HttpResponse, status: number, reason: string): void {

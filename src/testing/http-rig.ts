@@ -1,0 +1,226 @@
+/**
+ * The HTTP path of one shard in this process: a real listener, real backends, channels in memory, time by hand.
+ */
+import { pino } from 'pino'
+import uWS from 'uWebSockets.js'
+import { createBackendClient } from '../backend/client.js'
+import { Deadlines } from '../base/deadlines.js'
+import { loadSettings } from '../config/load.js'
+import type { Settings } from '../config/types.js'
+import { Forwarding } from '../grip/forwarding.js'
+import { type ChannelHub, type Receiver, ReceiverKind } from '../grip/receiver.js'
+import { Channel, Subscription } from '../grip/subscriptions.js'
+import { Counters } from '../link/counters.js'
+import { parseRoutes } from '../routing/routes.js'
+import type { AccessRecord, ShardContext } from '../shard/context.js'
+import { HttpListener } from '../shard/http-listener.js'
+import { rewriteRequest } from '../shard/rewrite.js'
+import type { ChannelInstruct } from '../wire/instruct-types.js'
+import type { PublishItem } from '../wire/publish-types.js'
+import { Waiters } from './wait.js'
+
+class MemoryChannel extends Channel {
+  override handleDeadline(): void {}
+}
+
+/** Makes channels live one turn later, or when told to, and delivers by hand. */
+export class MemoryHub implements ChannelHub {
+  readonly waiters = new Waiters()
+  /** False: handleLive(false). */
+  works = true
+  /** False: nothing goes live until `release`. */
+  isOpen = true
+  readonly #channels = new Map<string, MemoryChannel>()
+  readonly #waiting: (() => void)[] = []
+
+  subscribe(receiver: Receiver, channels: readonly ChannelInstruct[]): void {
+    const join = (): void => {
+      if (this.works)
+        for (const channel of channels) this.#channel(channel.name).add(this.#subscription(receiver, channel))
+      receiver.handleLive(this.works)
+      this.waiters.changed()
+    }
+    this.#waiting.push(join)
+    if (this.isOpen) setImmediate(() => this.release())
+    this.waiters.changed()
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  release(): void {
+    for (const join of this.#waiting.splice(0)) join()
+  }
+
+  unsubscribe(): void {}
+
+  leave(receiver: Receiver): void {
+    for (const subscription of [...receiver.subscriptions]) subscription.channel.remove(subscription)
+    this.waiters.changed()
+  }
+
+  subscribers(name: string): number {
+    return this.#channels.get(name)?.subscribers ?? 0
+  }
+
+  subscribed(name: string, count = 1): Promise<void> {
+    return this.waiters.until(
+      () => (this.subscribers(name) === count ? null : undefined),
+      () => `${String(count)} subscribers of ${name}`,
+    ) as unknown as Promise<void>
+  }
+
+  /** Delivers outside of any callback of uWebSockets.js, as the feed does. */
+  publish(item: PublishItem): void {
+    const channel = this.#channels.get(item.channel)
+    if (channel === undefined) return
+    const { httpStream, httpResponse } = item
+    for (const subscription of [...channel.streams, ...channel.responses]) {
+      const { receiver } = subscription
+      if (receiver.kind === ReceiverKind.Stream && httpStream !== null) {
+        if (httpStream.action !== 'send') receiver.deliverAction(httpStream)
+        else if (subscription.prevId !== null) receiver.deliverItem(item, httpStream, subscription)
+        else receiver.deliverChunk(httpStream.content, 1)
+      } else if (receiver.kind === ReceiverKind.Response && httpResponse !== null) {
+        receiver.deliverResponse(item, httpResponse, subscription)
+      }
+    }
+  }
+
+  #channel(name: string): MemoryChannel {
+    const known = this.#channels.get(name)
+    if (known !== undefined) return known
+    const channel = new MemoryChannel(name)
+    this.#channels.set(name, channel)
+    return channel
+  }
+
+  #subscription(receiver: Receiver, { name, prevId, filters }: ChannelInstruct): Subscription {
+    return new Subscription(this.#channel(name), receiver, prevId, filters)
+  }
+}
+
+export interface HttpRigOptions {
+  /** Lines of a routes file. */
+  readonly routes: string
+  /** Lines of a pushpin.conf. */
+  readonly conf?: string
+  /** In [0, 1); default 0. */
+  readonly random?: () => number
+}
+
+export class HttpRig {
+  readonly hub = new MemoryHub()
+  readonly counters = new Counters(Counters.allocate(1), 0)
+  readonly accesses: AccessRecord[] = []
+  readonly errors: unknown[] = []
+  readonly settings: Settings
+  readonly listener: HttpListener
+  port = 0
+  readonly #waiters = new Waiters()
+  readonly #app = uWS.App()
+  readonly #context: ShardContext
+  readonly #deadlines = new Deadlines(0)
+  #nowMs = 0
+
+  private constructor(options: HttpRigOptions) {
+    this.settings = settingsOf(options.conf ?? '')
+    const { table, faults } = parseRoutes(options.routes, '/routes')
+    if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join('\n'))
+    const log = pino({ level: 'error' }, { write: (line: string) => void this.errors.push(line) })
+    this.#context = {
+      settings: this.settings,
+      routes: () => table,
+      forwarding: new Forwarding(
+        this.settings,
+        () => {
+          throw new Error('no key files here')
+        },
+        rewriteRequest,
+      ),
+      backend: createBackendClient(this.settings, () => {}),
+      hub: this.hub,
+      deadlines: this.#deadlines,
+      clock: { nowMs: () => this.#nowMs },
+      counters: this.counters,
+      log,
+      random: options.random ?? (() => 0),
+      epochMs: () => 1_700_000_000_000,
+      access: (record) => {
+        this.accesses.push(record)
+        this.#waiters.changed()
+      },
+    }
+    this.listener = new HttpListener(this.#context, () => false)
+    this.listener.attach(this.#app, false)
+  }
+
+  static async start(options: HttpRigOptions): Promise<HttpRig> {
+    // As the shard does: no header that names the server.
+    ;(uWS as unknown as { _cfg(option: string): void })._cfg('silent')
+    const rig = new HttpRig(options)
+    await new Promise<void>((resolve, reject) => {
+      rig.#app.listen('127.0.0.1', 0, (socket) => {
+        if (socket === false) return reject(new Error('cannot listen'))
+        rig.port = uWS.us_socket_local_port(socket)
+        resolve()
+      })
+    })
+    return rig
+  }
+
+  /** Moves time. */
+  advance(ms: number): void {
+    this.#nowMs += ms
+    this.#deadlines.advance(this.#nowMs)
+  }
+
+  /** The access record number `count`, from 1. */
+  async accessed(count: number): Promise<AccessRecord> {
+    return this.#waiters.until(
+      () => this.accesses[count - 1],
+      () => `access line ${String(count)}`,
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#app.close()
+    await this.#context.backend.close()
+  }
+}
+
+function settingsOf(conf: string): Settings {
+  const { settings, faults } = loadSettings({
+    argv: ['--config=/pushpin.conf', '--route=* test', '--port=7999'],
+    readFile: (path) => {
+      if (path === '/pushpin.conf') return conf
+      throw new Error(`no file ${path}`)
+    },
+    exists: (path) => path === '/pushpin.conf',
+    cwd: '/',
+    cores: 1,
+  })
+  if (settings === null) throw new Error(faults.map(({ message }) => message).join('\n'))
+  return settings
+}
+
+/** A publish item with what a test says and defaults for the rest. */
+export function publishItem(item: Partial<PublishItem> & { readonly channel: string }): PublishItem {
+  return {
+    id: null,
+    prevId: null,
+    httpStream: null,
+    httpResponse: null,
+    wsMessage: null,
+    meta: null,
+    size: -1,
+    noSeq: false,
+    ...item,
+  }
+}
+
+export function streamItem(channel: string, content: string, more: Partial<PublishItem> = {}): PublishItem {
+  const httpStream = { action: 'send', content: Buffer.from(content), contentFilters: null } as const
+  return publishItem({ channel, httpStream, ...more })
+}
