@@ -81,19 +81,25 @@ interface Routes extends LoadedRoutes {
 function readRoutes({ proxy }: Settings): Routes {
   let text = ''
   const readFile = (path: string): string => (text = readFileSync(path, 'utf8'))
-  const routes = loadRoutes({ routesfile: proxy.routesfile, routeLines: proxy.routeLines, cwd: process.cwd(), readFile })
+  const routes = loadRoutes({
+    routesfile: proxy.routesfile,
+    routeLines: proxy.routeLines,
+    cwd: process.cwd(),
+    readFile,
+  })
   return { ...routes, text }
 }
 
 async function run(settings: Settings, loaded: Loaded, routes: Routes): Promise<number> {
   // uWebSockets.js reads its header limit from the environment when a shard loads it.
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(settings.runner.clientBufferSize)
-  const { log, close } = openLog({
+  const opened = openLog({
     level: settings.runner.logLevel,
     file: logFileOf(settings),
     buffered: false,
     bindings: {},
   })
+  const { log } = opened
   for (const warning of loaded.warnings) log.warn(describeFault(warning))
   for (const notice of loaded.notices) log.info(describeFault(notice))
   for (const fault of routes.faults) log.warn(describeFault(fault))
@@ -121,7 +127,7 @@ async function run(settings: Settings, loaded: Loaded, routes: Routes): Promise<
         code = EXIT_FAILED
       }
       log.info('stopped')
-      close()
+      opened.close()
       resolve(code)
     }
     const onSignal = (signal: NodeJS.Signals): void => {

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { Prng } from '../base/prng.js'
 import { PublishAction, type PublishItem, WsMessageType } from '../wire/publish-types.js'
-import { channelOfTopic, decodeBusItem, encodeBusItem, isPrivateTopic, positionOffset, topicOfChannel } from './bus-item.js'
+import {
+  channelOfTopic,
+  decodeBusItem,
+  encodeBusItem,
+  isPrivateTopic,
+  positionOffset,
+  topicOfChannel,
+} from './bus-item.js'
 
 const EMPTY: PublishItem = {
   channel: 'c',
@@ -45,7 +52,10 @@ function randomItem(prng: Prng): PublishItem {
           action: prng.pick(actions),
           code: prng.below(1000),
           reason: randomString(prng, 20),
-          headers: Array.from({ length: prng.below(5) }, () => [randomString(prng, 9), randomString(prng, 30)] as const),
+          headers: Array.from(
+            { length: prng.below(5) },
+            () => [randomString(prng, 9), randomString(prng, 30)] as const,
+          ),
           body: patched ? Buffer.alloc(0) : randomBytes(prng),
           bodyPatch: patched ? [{ op: 'add', path: '/a', value: randomString(prng, 9) }] : null,
           contentFilters: randomFilters(prng),

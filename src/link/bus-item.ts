@@ -81,7 +81,8 @@ function itemSize(item: PublishItem): number {
   if (response !== null) {
     size += filtersSize(response.contentFilters) + 2 + 4 + response.reason.length + 4
     for (const [name, value] of response.headers) size += 8 + name.length + value.length
-    size += 5 + (response.bodyPatch === null ? response.body.length : Buffer.byteLength(JSON.stringify(response.bodyPatch)))
+    size +=
+      5 + (response.bodyPatch === null ? response.body.length : Buffer.byteLength(JSON.stringify(response.bodyPatch)))
   }
   const ws = item.wsMessage
   if (ws !== null) size += filtersSize(ws.contentFilters) + 1 + 4 + 4 + ws.reason.length + 4 + ws.content.length
@@ -90,7 +91,10 @@ function itemSize(item: PublishItem): number {
 
 /** Meta is rare and small: pairs as JSON of byte strings keep every byte. */
 function metaText(meta: Readonly<Record<string, string>>): string {
-  return JSON.stringify(meta).replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(meta).replace(
+    /[^\x20-\x7e]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 function putString(text: string): void {

@@ -29,4 +29,4 @@ export type ToMain =
 
 export type ToShard =
   /** Stop taking connections, end what is held politely, cut the rest at the deadline, then finish. */
-  | { readonly kind: 'drain'; readonly deadlineMs: number }
+  { readonly kind: 'drain'; readonly deadlineMs: number }

@@ -56,14 +56,15 @@ export class ShardPool {
   }
 
   async #startShard(shard: number): Promise<void> {
-    const { settings, shards, routesText, busAddress, counters, progress, onFatal, onPublish } = this.#options
+    const options = this.#options
+    const { settings, shards, routesText, busAddress, counters, progress } = options
     const { port1, port2 } = new MessageChannel()
     this.#ports.push(port1)
     const listening = new Promise<void>((resolve) => {
       port1.on('message', (message: ToMain) => {
         if (message.kind === 'listening') resolve()
-        else if (message.kind === 'publish') onPublish(message.items)
-        else onFatal(message.message)
+        else if (message.kind === 'publish') options.onPublish(message.items)
+        else options.onFatal(message.message)
       })
     })
     const start: ShardStart = {
@@ -82,10 +83,10 @@ export class ShardPool {
     await Promise.race([listening, task])
     task.then(
       () => {
-        if (!this.#draining) onFatal(`shard ${String(shard)} ended by itself`)
+        if (!this.#draining) options.onFatal(`shard ${String(shard)} ended by itself`)
       },
       (error: unknown) => {
-        onFatal(`shard ${String(shard)}: ${(error as Error).message}`)
+        options.onFatal(`shard ${String(shard)}: ${(error as Error).message}`)
       },
     )
   }

@@ -18,7 +18,15 @@ export interface StatsOptions {
 }
 
 const PREFIX = 'tackboard_'
-const DROP = 'drop_'
+/** Counters that share a beginning are one metric with a label for the rest. */
+const GROUPS = [
+  { prefix: 'drop_', name: 'drops_total', help: 'what was not delivered, by reason' },
+  {
+    prefix: 'ws_dropped_',
+    name: 'ws_dropped_total',
+    help: 'WebSocket connections ended without a close frame, by reason',
+  },
+] as const
 
 export class Stats {
   readonly #registry = new Registry()
@@ -35,22 +43,25 @@ export class Stats {
   #registerShards(options: StatsOptions): void {
     const rows = Array.from({ length: options.shards }, (_, shard) => new Counters(options.counters, shard))
     for (const [name, kind, help] of COUNTERS) {
-      if (name.startsWith(DROP)) continue
+      if (GROUPS.some(({ prefix }) => name.startsWith(prefix))) continue
       const full = PREFIX + (kind === 'counter' ? `${name}_total` : name)
       this.#collect(kind, full, help, ['shard'], (set) => {
         for (const [shard, row] of rows.entries()) set({ shard: String(shard) }, row.get(name))
       })
     }
-    this.#collect('counter', `${PREFIX}drops_total`, 'what was not delivered, by reason', ['shard', 'reason'], (set) => {
-      for (const [shard, row] of rows.entries()) {
-        for (const [name] of COUNTERS) {
-          if (name.startsWith(DROP)) set({ shard: String(shard), reason: name.slice(DROP.length) }, row.get(name))
+    for (const { prefix, name: grouped, help } of GROUPS) {
+      this.#collect('counter', PREFIX + grouped, help, ['shard', 'reason'], (set) => {
+        for (const [shard, row] of rows.entries()) {
+          for (const [name] of COUNTERS) {
+            if (name.startsWith(prefix)) set({ shard: String(shard), reason: name.slice(prefix.length) }, row.get(name))
+          }
         }
-      }
-    })
+      })
+    }
   }
 
-  #registerMain({ ingest, bus, connections, loopLagMs, version }: StatsOptions): void {
+  #registerMain(options: StatsOptions): void {
+    const { ingest, bus, version } = options
     const { counts } = ingest
     this.#collect('counter', `${PREFIX}publish_items_total`, 'items published, by door', ['door'], (set) => {
       for (const [door, count] of Object.entries(counts.received)) set({ door }, count)
@@ -77,10 +88,10 @@ export class Stats {
       set({}, bus.channels)
     })
     this.#collect('gauge', `${PREFIX}connections`, 'client connections over all shards', [], (set) => {
-      set({}, connections())
+      set({}, options.connections())
     })
     this.#collect('gauge', `${PREFIX}main_loop_lag_ms`, 'event loop lag of the main thread', [], (set) => {
-      set({}, loopLagMs())
+      set({}, options.loopLagMs())
     })
     this.#collect('gauge', `${PREFIX}build_info`, 'version', ['version'], (set) => {
       set({ version }, 1)
@@ -97,13 +108,31 @@ export class Stats {
   ): void {
     const registers = [this.#registry]
     if (kind === 'gauge') {
-      new Gauge({ name, help, labelNames, registers, collect() { read((labels, value) => { this.set(labels, value) }) } })
+      new Gauge({
+        name,
+        help,
+        labelNames,
+        registers,
+        collect() {
+          read((labels, value) => {
+            this.set(labels, value)
+          })
+        },
+      })
       return
     }
-    new Counter({ name, help, labelNames, registers, collect() {
-      // Our counts are totals already: start from nothing and add them whole.
-      this.reset()
-      read((labels, value) => { this.inc(labels, value) })
-    } })
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        // Our counts are totals already: start from nothing and add them whole.
+        this.reset()
+        read((labels, value) => {
+          this.inc(labels, value)
+        })
+      },
+    })
   }
 }

@@ -1,7 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS } from '../base/limits.js'
 import { Deadlines } from '../base/deadlines.js'
-import { type ChannelHub, ReceiverKind, type StreamReceiver, type WsReceiver, type ResponseReceiver } from '../grip/receiver.js'
+import {
+  type ChannelHub,
+  ReceiverKind,
+  type StreamReceiver,
+  type WsReceiver,
+  type ResponseReceiver,
+} from '../grip/receiver.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import { Counters } from '../link/counters.js'
 import type { ChannelInstruct } from '../wire/instruct-types.js'

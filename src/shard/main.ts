@@ -25,6 +25,7 @@ import { Feed } from './feed.js'
 import { type ChannelSource, Hub } from './hub.js'
 import { HttpListener } from './http-listener.js'
 import { rewriteRequest } from './rewrite.js'
+import { warmUp } from './warm-up.js'
 import { listenForWebSockets } from './ws-listener.js'
 import { WsShared } from './ws-shared.js'
 
@@ -179,7 +180,7 @@ class Shard {
     port.on('message', (message: ToShard) => {
       if (message.kind === 'drain') this.#drain(message.deadlineMs)
     })
-    const feeding = [this.#bus.run(this.#feed), this.#direct?.run()]
+    const feeding = [this.#bus.run(this.#feed), this.#direct?.run() ?? Promise.resolve()]
     const ticks = setInterval(() => {
       this.#tick()
     }, TICK_MS)
@@ -192,6 +193,7 @@ class Shard {
         isDraining: () => this.#draining,
       })
       this.#http.attach(this.#app, false)
+      await warmUp(this.#context)
       await this.#listen()
       this.#tell({ kind: 'listening' })
       await finished

@@ -15,7 +15,7 @@ import { WS_RESPONSE_BYTES_MAX } from '../base/limits.js'
 import { type ClientHead, type WebSocketHead, webSocketRequestHeaders } from '../grip/forwarding.js'
 import { ReceiverKind, type WsReceiver } from '../grip/receiver.js'
 import type { Subscription } from '../grip/subscriptions.js'
-import type { WsEffect } from '../grip/ws-effects.js'
+import { WsDropReason, type WsEffect } from '../grip/ws-effects.js'
 import { WsSession } from '../grip/ws-session.js'
 import { C } from '../link/counters.js'
 import type { Route, Target } from '../routing/types.js'
@@ -24,6 +24,15 @@ import { countBackendFailure } from './backend-results.js'
 import type { ShardContext } from './context.js'
 import { nativeString, writeHeaders } from './native-headers.js'
 import { WS_STALL_BYTES, type WsShared } from './ws-shared.js'
+
+const DROP_COUNTERS = {
+  [WsDropReason.Buffer]: 'ws_dropped_buffer',
+  [WsDropReason.Answer]: 'ws_dropped_answer',
+  [WsDropReason.Disconnect]: 'ws_dropped_disconnect',
+  [WsDropReason.Unanswered]: 'ws_dropped_unanswered',
+  [WsDropReason.Unreachable]: 'ws_dropped_unreachable',
+  [WsDropReason.Barrier]: 'ws_dropped_barrier',
+} as const
 
 /** The client's upgrade request, while it waits for its verdict. */
 export interface Upgrade {
@@ -53,6 +62,8 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
   #upgrade: Upgrade | null
   #ws: uWS.WebSocket<WsUserData> | null = null
   #exchange: BackendExchange | null = null
+  /** Taken from the machine and not yet performed. */
+  #postponed: WsEffect | null = null
   #lastRequest: (WsEffect & { kind: 'request' }) | null = null
   #driving = false
   #ended = false
@@ -112,7 +123,6 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
 
   handleOpened(ws: uWS.WebSocket<WsUserData>): void {
     this.#ws = ws
-    for (const { byItem, channel } of this.subscriptions) if (!byItem) ws.subscribe(channel.name)
   }
 
   handleMessage(lent: ArrayBuffer, isBinary: boolean): void {
@@ -245,7 +255,10 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
     try {
       this.#exchange = null
       countBackendFailure(this.#context.counters, failure)
-      this.#context.log.debug({ failure, target: this.#target.name, connectionId: this.#connectionId }, 'request failed')
+      this.#context.log.debug(
+        { failure, target: this.#target.name, connectionId: this.#connectionId },
+        'request failed',
+      )
       if (this.#ws === null && this.#upgrade !== null && this.#tryNextTarget(failure)) return
       const tried = this.#route.targets.slice(0, this.#targetIndex + 1).map((target) => target.name)
       this.#session.handleFailure(failure, this.#now(), tried)
@@ -297,7 +310,8 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
           // A frame of the backend is never dropped for a slow client: it waits in the machine until drain.
           if (unread > WS_STALL_BYTES) break
         }
-        const effect = this.#session.poll()
+        const effect = this.#postponed ?? this.#session.poll()
+        this.#postponed = null
         if (effect === null) break
         this.#perform(effect)
         if (this.#isEnded()) return
@@ -326,13 +340,13 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
         this.#reject(effect)
         break
       case 'send':
-        if (this.#ws !== null) this.#write(effect.type, effect.content)
+        this.#send(effect)
         break
       case 'close':
         this.#closeClient(effect.code, effect.reason)
         break
       case 'drop':
-        this.#context.counters.add('ws_dropped')
+        this.#context.counters.add(DROP_COUNTERS[effect.reason])
         this.#dropClient()
         break
       case 'subscribe':
@@ -352,6 +366,7 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
   #request(effect: WsEffect & { kind: 'request' }): void {
     const { backend, forwarding } = this.#context
     const head = this.#head as WebSocketHead
+    if (effect.attempt > 0) this.#context.counters.add('ws_retries')
     this.#lastRequest = this.#upgrade === null ? null : effect
     this.#exchange = backend.request(
       {
@@ -379,9 +394,35 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
       writeHeaders(res, effect.headers)
       res.resume()
       res.upgrade<WsUserData>({ connection: this }, upgrade.key, nativeString(effect.protocol), '', upgrade.context)
+      this.#sendFirstFrames()
     })
     this.#shared.opened()
     this.#access(upgrade, 101, 0, 'opened')
+    const ws = this.#webSocket()
+    if (ws !== null) for (const { byItem, channel } of this.subscriptions) if (!byItem) ws.subscribe(channel.name)
+  }
+
+  /**
+   * Frames that leave in one segment with the 101.
+   *
+   * From upgrade() to the end of cork() nothing but sends: this build of uWebSockets.js shrinks the socket in place
+   * and then looks at a flag in the part it gave back (fixed upstream in July 2026). Native memory taken in between,
+   * by a subscribe for example, can land there and end the connection with its first byte (see also warm-up.ts).
+   */
+  #sendFirstFrames(): void {
+    for (;;) {
+      const effect = this.#session.poll()
+      if (effect?.kind !== 'send') {
+        this.#postponed = effect
+        return
+      }
+      this.#send(effect)
+    }
+  }
+
+  /** A method, so that the compiler does not believe that #ws cannot have changed. */
+  #webSocket(): uWS.WebSocket<WsUserData> | null {
+    return this.#ws
   }
 
   #reject(effect: WsEffect & { kind: 'reject' }): void {
@@ -390,6 +431,12 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
     this.#upgrade = null
     this.#shared.reject(upgrade.res, effect)
     this.#access(upgrade, effect.status, effect.body.length, effect.status === 502 ? 'error' : 'rejected')
+  }
+
+  #send(effect: WsEffect & { kind: 'send' }): void {
+    if (this.#ws === null) return
+    if (effect.droppable && this.#ws.getBufferedAmount() > 0) this.#context.counters.add('drop_ws_backpressure')
+    else this.#write(effect.type, effect.content)
   }
 
   #write(type: WsMessageFormat['type'], content: Buffer): void {
@@ -455,7 +502,6 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
     if (grown === 0) return
     this.#bufferedBytes = bytes
     if (this.#shared.accountBuffer(grown) || grown < 0) return
-    this.#context.counters.add('drop_ws_buffer')
     this.#session.handleBufferCap(this.#now())
     this.#drive()
   }
@@ -464,4 +510,3 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
     this.#shared.access(upgrade, this.#route, this.#target, status, bytes, outcome)
   }
 }
-

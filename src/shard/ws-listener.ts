@@ -4,12 +4,12 @@
  */
 import { Buffer } from 'node:buffer'
 import uWS from 'uWebSockets.js'
-import { byteStringOfText } from '../base/bytes.js'
 import { WS_BACKPRESSURE_BYTES_MAX, WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
 import { TargetKind } from '../routing/types.js'
-import { headerValue } from '../wire/headers.js'
+import { clientHost } from '../grip/forwarding.js'
 import type { ShardContext } from './context.js'
-import { copyHeaders } from './native-headers.js'
+import { copyClientHead } from './client-head.js'
+import { matchRoute } from './match-route.js'
 import { type Upgrade, WsConnection, type WsUserData } from './ws-connection.js'
 import type { WsShared } from './ws-shared.js'
 
@@ -102,27 +102,16 @@ function handleUpgrade(
   })
   try {
     context.counters.add('requests')
-    const query = req.getQuery() as string | undefined
-    const path = byteStringOfText(req.getUrl())
     const upgrade: Upgrade = {
       res,
       context: socketContext,
       key: req.getHeader('sec-websocket-key'),
-      head: {
-        method: 'GET',
-        path: query === undefined || query === '' ? path : `${path}?${byteStringOfText(query)}`,
-        headers: copyHeaders(req),
-        peerAddress: Buffer.from(res.getRemoteAddressAsText()).toString('latin1'),
-        ssl: options.ssl,
-      },
+      head: copyClientHead(res, req, options.ssl),
       startedMs: context.clock.nowMs(),
     }
-    const host = (headerValue(upgrade.head.headers, 'host') ?? 'localhost').toLowerCase()
-    const route = options.isDraining()
-      ? null
-      : context.routes().match({ proto: 'ws', ssl: options.ssl, host: host.replace(/:\d+$/, ''), path })
+    const route = options.isDraining() ? null : matchRoute(context, upgrade.head, 'ws')
     if (route === null) {
-      const body = Buffer.from(`No route for host: ${host}\n`, 'latin1')
+      const body = Buffer.from(`No route for host: ${clientHost(upgrade.head)}\n`, 'latin1')
       shared.reject(res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
       shared.access(upgrade, null, null, 502, body.length, 'error')
       return
@@ -131,7 +120,10 @@ function handleUpgrade(
     const { overHttp, kind } = target ?? { overHttp: false, kind: TargetKind.Http }
     if (!overHttp && kind !== TargetKind.Test && kind !== TargetKind.Demo) {
       const body = Buffer.from('Error while proxying to origin.\n')
-      context.log.warn({ route: route.id, target: target?.name }, 'WebSocket target without over_http is not supported yet')
+      context.log.warn(
+        { route: route.id, target: target?.name },
+        'WebSocket target without over_http is not supported yet',
+      )
       shared.reject(res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
       shared.access(upgrade, route, target ?? null, 502, body.length, 'error')
       return

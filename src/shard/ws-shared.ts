@@ -40,7 +40,8 @@ export class WsShared {
   }
 
   #makeConfig(route: Route, target: Target): WsSessionConfig {
-    const { settings, random } = this.#context
+    const context = this.#context
+    const { settings } = context
     return {
       channelPrefix: route.prefix,
       implicitChannels: target.implicitChannels,
@@ -50,7 +51,7 @@ export class WsShared {
       subscriptionMax: settings.handler.connectionSubscriptionMax,
       messageBytesMax: WS_MESSAGE_BYTES_MAX,
       bufferBytesMax: settings.proxy.wsBufferMax,
-      random,
+      random: () => context.random(),
     }
   }
 
@@ -70,7 +71,10 @@ export class WsShared {
   }
 
   /** Answers an upgrade request with an ordinary response; the connection closes behind it. */
-  reject(res: uWS.HttpResponse, answer: Pick<WsEffect & { kind: 'reject' }, 'status' | 'reason' | 'headers' | 'body'>): void {
+  reject(
+    res: uWS.HttpResponse,
+    answer: Pick<WsEffect & { kind: 'reject' }, 'status' | 'reason' | 'headers' | 'body'>,
+  ): void {
     res.cork(() => {
       res.resume()
       res.writeStatus(`${String(answer.status)} ${answer.reason}`)
@@ -79,7 +83,14 @@ export class WsShared {
     })
   }
 
-  access(upgrade: Upgrade, route: Route | null, target: Target | null, status: number, bytes: number, outcome: string): void {
+  access(
+    upgrade: Upgrade,
+    route: Route | null,
+    target: Target | null,
+    status: number,
+    bytes: number,
+    outcome: string,
+  ): void {
     const { head, startedMs } = upgrade
     const context = this.#context
     const { proxy } = context.settings

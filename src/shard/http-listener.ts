@@ -1,0 +1,33 @@
+/** HTTP requests of a shard: every one that is no WebSocket upgrade becomes an exchange. */
+import type uWS from 'uWebSockets.js'
+import type { ShardContext } from './context.js'
+import { HttpExchange } from './http-exchange.js'
+import { HttpShared } from './http-shared.js'
+
+export class HttpListener {
+  readonly #shared: HttpShared
+  readonly #isDraining: () => boolean
+
+  constructor(context: ShardContext, isDraining: () => boolean) {
+    this.#shared = new HttpShared(context)
+    this.#isDraining = isDraining
+  }
+
+  /** Exchanges and holds that are open. */
+  get size(): number {
+    return this.#shared.open.size
+  }
+
+  attach(app: uWS.TemplatedApp, ssl: boolean): void {
+    app.any('/*', (res, req) => {
+      const exchange = new HttpExchange(this.#shared, res, req, ssl)
+      if (this.#isDraining()) exchange.refuse()
+      else exchange.start()
+    })
+  }
+
+  /** Holds end politely; what is under way finishes. */
+  drain(): void {
+    for (const exchange of [...this.#shared.open]) exchange.drain()
+  }
+}

@@ -1,0 +1,25 @@
+/** The route of a request: by id where the client may name one, otherwise by host and path. */
+import { type ClientHead, clientHost } from '../grip/forwarding.js'
+import { parseHostPort } from '../routing/host.js'
+import { encodePath } from '../routing/path.js'
+import type { Route } from '../routing/types.js'
+import { headerValue } from '../wire/headers.js'
+import type { ShardContext } from './context.js'
+
+export function matchRoute(context: ShardContext, head: ClientHead, proto: 'http' | 'ws'): Route | null {
+  const routes = context.routes()
+  if (context.settings.proxy.acceptPushpinRoute) {
+    const id = headerValue(head.headers, 'pushpin-route')
+    if (id !== null && id !== '') return routes.byId(id)
+  }
+  const host = parseHostPort(clientHost(head))
+  if (host === null) return null
+  const encoded = encodePath(head.path)
+  const end = encoded.search(/[?#]/)
+  return routes.match({
+    proto,
+    ssl: head.ssl,
+    host: host.host,
+    path: end === -1 ? encoded : encoded.slice(0, end),
+  })
+}
