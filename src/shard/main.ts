@@ -166,8 +166,12 @@ class Shard {
         log.info(record, 'access')
       },
     }
-    this.#webSockets = new WsShared(this.#context, start.shards, () => {
-      Atomics.sub(this.#connections, 0, 1)
+    this.#webSockets = new WsShared(this.#context, {
+      shard: number,
+      shards: start.shards,
+      connectionEnded: () => {
+        Atomics.sub(this.#connections, 0, 1)
+      },
     })
     this.#http = new HttpListener(this.#context, () => this.#draining)
   }
@@ -193,7 +197,7 @@ class Shard {
         isDraining: () => this.#draining,
       })
       this.#http.attach(this.#app, false)
-      await warmUp(this.#context)
+      await warmUp(this.#context, number)
       await this.#listen()
       this.#tell({ kind: 'listening' })
       await finished

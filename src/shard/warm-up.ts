@@ -1,10 +1,9 @@
 /**
  * Opens and closes a few WebSockets to ourselves before the shard listens.
  *
- * Between the 101 of a WebSocket and the end of its cork this build of uWebSockets.js must not meet an allocation of
- * native memory (ws-connection.ts says why), and code that runs for the first time allocates while it is compiled. So
- * it runs for the first time here. Without it every second shard lost its first WebSocket; with it, none of many
- * hundred starts did. A pleasant side effect: the first clients do not pay for compilation.
+ * Code that runs for the first time allocates while it is compiled, more than upgrade-shield.ts can cover: without
+ * this every second shard lost its first WebSocket. A pleasant side effect: the first clients do not pay for
+ * compilation.
  */
 import { connect } from 'node:net'
 import uWS from 'uWebSockets.js'
@@ -44,7 +43,7 @@ const greeter: BackendClient = {
 }
 
 /** Resolves when all connections have been opened and closed. Fails only where no loopback port can be had. */
-export async function warmUp(context: ShardContext): Promise<void> {
+export async function warmUp(context: ShardContext, shard: number): Promise<void> {
   const { table } = parseRoutes('* localhost:80,over_http', 'warm-up')
   const warm: ShardContext = {
     ...context,
@@ -54,7 +53,7 @@ export async function warmUp(context: ShardContext): Promise<void> {
     access: () => undefined,
   }
   const app = uWS.App()
-  const shared = new WsShared(warm, 1, () => undefined)
+  const shared = new WsShared(warm, { shard, shards: 1, connectionEnded: () => undefined })
   listenForWebSockets(app, { context: warm, shared, ssl: false, isDraining: () => false })
   const socket = await new Promise<uWS.us_listen_socket>((resolve, reject) => {
     app.listen('127.0.0.1', 0, (listening) => {

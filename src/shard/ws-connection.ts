@@ -389,12 +389,14 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
     const upgrade = this.#upgrade as Upgrade
     this.#upgrade = null
     const { res } = upgrade
-    res.cork(() => {
-      res.writeStatus('101 Switching Protocols')
-      writeHeaders(res, effect.headers)
-      res.resume()
-      res.upgrade<WsUserData>({ connection: this }, upgrade.key, nativeString(effect.protocol), '', upgrade.context)
-      this.#sendFirstFrames()
+    this.#shared.shield.around(() => {
+      res.cork(() => {
+        res.writeStatus('101 Switching Protocols')
+        writeHeaders(res, effect.headers)
+        res.resume()
+        res.upgrade<WsUserData>({ connection: this }, upgrade.key, nativeString(effect.protocol), '', upgrade.context)
+        this.#sendFirstFrames()
+      })
     })
     this.#shared.opened()
     this.#access(upgrade, 101, 0, 'opened')
@@ -405,9 +407,7 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
   /**
    * Frames that leave in one segment with the 101.
    *
-   * From upgrade() to the end of cork() nothing but sends: this build of uWebSockets.js shrinks the socket in place
-   * and then looks at a flag in the part it gave back (fixed upstream in July 2026). Native memory taken in between,
-   * by a subscribe for example, can land there and end the connection with its first byte (see also warm-up.ts).
+   * From upgrade() to the end of cork() nothing but sends: upgrade-shield.ts says why. Topics are joined afterwards.
    */
   #sendFirstFrames(): void {
     for (;;) {

@@ -9,24 +9,35 @@ import type { Route, Target } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import type { ShardContext } from './context.js'
 import { writeHeaders } from './native-headers.js'
+import { UpgradeShield } from './upgrade-shield.js'
 import type { Upgrade, WsConnection } from './ws-connection.js'
 
 /** A session whose client has this much unread is not given more by its backend; publishes may go on to the cap. */
 export const WS_STALL_BYTES = WS_BACKPRESSURE_BYTES_MAX / 2
 
+export interface WsSharedOptions {
+  readonly shard: number
+  readonly shards: number
+  /** A WebSocket's TCP connection is gone (uWebSockets.js reports only those of HTTP). */
+  connectionEnded(): void
+}
+
 export class WsShared {
   readonly connections = new Set<WsConnection>()
+  readonly shield: UpgradeShield
   readonly #context: ShardContext
   readonly #bufferBytesMax: number
   readonly #configs = new WeakMap<Target, { trusted: WsSessionConfig; plain: WsSessionConfig }>()
   readonly #connectionEnded: () => void
   #bufferedBytes = 0
 
-  /** `connectionEnded`: a WebSocket's TCP connection is gone (uWebSockets.js reports only those of HTTP). */
-  constructor(context: ShardContext, shards: number, connectionEnded: () => void) {
+  constructor(context: ShardContext, options: WsSharedOptions) {
     this.#context = context
-    this.#bufferBytesMax = context.settings.proxy.wsBufferTotalMax / shards
-    this.#connectionEnded = connectionEnded
+    this.#bufferBytesMax = context.settings.proxy.wsBufferTotalMax / options.shards
+    this.#connectionEnded = () => {
+      options.connectionEnded()
+    }
+    this.shield = new UpgradeShield(options.shard)
   }
 
   sessionConfig(route: Route, target: Target, trusted: boolean): WsSessionConfig {
