@@ -59,9 +59,6 @@ export const BARRIER_DEADLINE_MS = 8_000
 /** Shutdown: what is still open then is cut. */
 export const DRAIN_DEADLINE_MS = 3_000
 
-/** uWebSockets.js carries at most this many request headers. */
-export const REQUEST_HEADERS_MAX = 100
-
 assert(CHANNEL_BYTES_MAX < 0xffff, 'a bus topic carries the channel length in 16 bits; 0xffff marks private topics')
 assert(BARRIER_RETRY_MS * 4 <= BARRIER_DEADLINE_MS, 'a barrier is retried several times before it fails')
 assert(WS_MESSAGE_BYTES_MAX <= WS_RESPONSE_BYTES_MAX, 'what a client may send, a backend may answer')

@@ -25,7 +25,6 @@ import {
   routeNotFound,
 } from '../grip/http-session.js'
 import { parseHostPort } from '../routing/host.js'
-import { encodePath } from '../routing/path.js'
 import type { Route, Target } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import { countBackendFailure } from './backend-results.js'
@@ -34,6 +33,7 @@ import type { ShardContext } from './context.js'
 import { HeldResponse } from './held-response.js'
 import { HeldStream } from './held-stream.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
+import { matchRoute } from './match-route.js'
 import { HttpUpload, type PulsedUpload } from './http-upload.js'
 import { type AnswerOptions, HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
 import { ResponseSlot, type SlotOwner } from './response-slot.js'
@@ -232,27 +232,13 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       return badRequest(fault)
     }
     this.#isCloseAsked = headerValue(this.#head.headers, 'connection')?.toLowerCase() === 'close'
-    this.#route = this.#match()
+    this.#route = matchRoute(this.#context, this.#head, 'http')
     return this.#route === null ? routeNotFound(this.#hostName()) : null
   }
 
   #hostName(): string {
     const host = clientHost(this.#head)
     return parseHostPort(host)?.host ?? host
-  }
-
-  #match(): Route | null {
-    const routes = this.#context.routes()
-    const { headers, ssl, path } = this.#head
-    if (this.#context.settings.proxy.acceptPushpinRoute) {
-      const id = headerValue(headers, 'pushpin-route')
-      if (id !== null && id !== '') return routes.byId(id)
-    }
-    const host = parseHostPort(clientHost(this.#head))
-    if (host === null) return null
-    const encoded = encodePath(path)
-    const end = encoded.search(/[?#]/)
-    return routes.match({ proto: 'http', ssl, host: host.host, path: end === -1 ? encoded : encoded.slice(0, end) })
   }
 
   #receive(): void {

@@ -20,9 +20,16 @@ export class HttpListener {
 
   attach(app: uWS.TemplatedApp, ssl: boolean): void {
     app.any('/*', (res, req) => {
-      const exchange = new HttpExchange(this.#shared, res, req, ssl)
-      if (this.#isDraining()) exchange.refuse()
-      else exchange.start()
+      try {
+        const exchange = new HttpExchange(this.#shared, res, req, ssl)
+        if (this.#isDraining()) exchange.refuse()
+        else exchange.start()
+      } catch (error) {
+        const { counters, log } = this.#shared.context
+        counters.add('callback_errors')
+        log.error({ err: error }, 'request failed before it had an exchange')
+        res.close()
+      }
     })
   }
 

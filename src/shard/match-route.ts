@@ -10,7 +10,8 @@ export function matchRoute(context: ShardContext, head: ClientHead, proto: 'http
   const routes = context.routes()
   if (context.settings.proxy.acceptPushpinRoute) {
     const id = headerValue(head.headers, 'pushpin-route')
-    if (id !== null && id !== '') return routes.byId(id)
+    // Two lines with one id make it unusable: the host decides then. An unknown id has no route.
+    if (id !== null && id !== '' && !routes.isIdShared(id)) return routes.byId(id)
   }
   const host = parseHostPort(clientHost(head))
   if (host === null) return null

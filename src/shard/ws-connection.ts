@@ -150,7 +150,7 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
   handleClosed(code: number, lent: ArrayBuffer): void {
     if (this.#ws === null) return
     this.#ws = null
-    this.#shared.closed()
+    this.#clientGone()
     const nowMs = this.#now()
     if (code === 1006) this.#session.handleClientGone(nowMs)
     else this.#session.handleClientClose(code === 1005 ? null : code, Buffer.from(lent).toString('latin1'), nowMs)
@@ -159,6 +159,7 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
 
   handleAborted(): void {
     this.#upgrade = null
+    this.#context.hub.leave(this)
     this.#session.handleClientGone(this.#now())
     this.#drive()
   }
@@ -380,6 +381,7 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
           meta: effect.meta,
         }),
         body: effect.body.length === 1 ? (effect.body[0] as Buffer) : effect.body,
+        routePathBeg: this.#route.pathBeg,
       },
       this,
     )
@@ -468,7 +470,7 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
     if (ws === null) return
     // Cleared first: uWebSockets.js calls the close handler inside end(), and this close is not the client's.
     this.#ws = null
-    this.#shared.closed()
+    this.#clientGone()
     ws.end(code, nativeString(reason))
   }
 
@@ -478,11 +480,17 @@ export class WsConnection extends DeadlineEntry implements WsReceiver, BackendHa
     this.#ws = null
     this.#upgrade = null
     if (ws !== null) {
-      this.#shared.closed()
+      this.#clientGone()
       ws.close()
     } else if (upgrade !== null) {
       upgrade.res.close()
     }
+  }
+
+  /** What the session still has to say to its backend can take long; its channels are free now. */
+  #clientGone(): void {
+    this.#shared.closed()
+    this.#context.hub.leave(this)
   }
 
   #finish(): void {

@@ -1,6 +1,6 @@
 /** What may stand in a Grip-Link: the check of Qt's QUrl in tolerant mode, which forgives nearly everything but hosts. */
 import { Buffer, isUtf8 } from 'node:buffer'
-import { isIPv6 } from 'node:net'
+import { isIPv6 } from '../base/ip.js'
 
 /** Whether a byte string is an absolute or relative URL. */
 export function isLinkUri(uri: string): boolean {
