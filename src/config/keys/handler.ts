@@ -142,7 +142,7 @@ export const HANDLER_KEYS = [
     unit: 's',
     shipped: '60',
     absent: '0',
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'How long ids of items are remembered, to drop an item that is published twice; 0: not at all.',
   },
   {
@@ -166,7 +166,7 @@ export const HANDLER_KEYS = [
     range: TTL,
     unit: 's',
     shipped: '60',
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'How long a channel counts as subscribed after its last long poll.',
   },
   {
