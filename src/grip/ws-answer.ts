@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer'
 import { WS_REJECT_BYTES_MAX } from '../base/limits.js'
 import { parseInteger } from '../wire/header-params.js'
 import type { Header } from '../wire/publish-types.js'
-import type { WsEffect } from './ws-effects.js'
+import type { WsClientEffect } from './ws-effects.js'
 
 /** A complete backend answer. `headers`: name, value, name, value … as received (byte strings). */
 export interface WsResponse {
@@ -16,7 +16,7 @@ export interface WsResponse {
   readonly body: Buffer
 }
 
-export type WsReject = Extract<WsEffect, { kind: 'reject' }>
+export type WsReject = Extract<WsClientEffect, { kind: 'reject' }>
 
 /** The headers a session acts on; null: absent. The first of several counts. */
 export interface AnswerHead {
@@ -97,7 +97,7 @@ const HANDSHAKE = new Set([
 /** Headers that speak to the gateway. Content-Bytes-Accepted is not among them: Pushpin lets it through. */
 const PRIVATE = new Set(['content-type', 'keep-alive-interval', 'sec-websocket-protocol'])
 
-export function acceptEffect(response: WsResponse): WsEffect {
+export function acceptEffect(response: WsResponse): WsClientEffect {
   const headers: Header[] = []
   let protocol = ''
   for (let index = 0; index + 1 < response.headers.length; index += 2) {

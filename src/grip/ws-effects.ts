@@ -1,5 +1,5 @@
 /**
- * What a WebSocket-over-HTTP session asks its shell to do. The shell does them in order, see shard/drive.ts.
+ * What a WebSocket session asks its shell to do. The shell does them in order, see shard/ws-client-side.ts.
  */
 import type { ChannelInstruct } from '../wire/instruct-types.js'
 import type { Header, WsMessageType } from '../wire/publish-types.js'
@@ -21,19 +21,8 @@ export const WsDropReason = {
 } as const
 export type WsDropReason = (typeof WsDropReason)[keyof typeof WsDropReason]
 
-export type WsEffect =
-  /** POST this body of WebSocket events. The shell adds the session's fixed headers; exactly one handleResponse… or handleFailure follows. */
-  | {
-      readonly kind: 'request'
-      readonly body: readonly Buffer[]
-      readonly bodyBytes: number
-      /** Content-Bytes-Replayed; 0: header absent. */
-      readonly replayedBytes: number
-      /** Meta-<name> headers, in order. */
-      readonly meta: readonly Header[]
-      /** 0: sent for the first time; k: retry number k of the same body. */
-      readonly attempt: number
-    }
+/** Concerning the client. */
+export type WsClientEffect =
   /** Answer the client's upgrade with 101. `headers` without Sec-WebSocket-Protocol, which is `protocol` ('' = none). */
   | { readonly kind: 'accept'; readonly headers: readonly Header[]; readonly protocol: string }
   /** Answer the client's upgrade with an ordinary response and close the connection. */
@@ -53,5 +42,38 @@ export type WsEffect =
   /** Subscribe (names carry the prefix); poll() is silent until handleLive. */
   | { readonly kind: 'subscribe'; readonly channels: readonly ChannelInstruct[] }
   | { readonly kind: 'unsubscribe'; readonly channel: string }
-  /** Nothing will come any more: no request is in flight and none will be made. The shell forgets the session. */
-  | { readonly kind: 'ended' }
+
+/** Nothing will come any more: nothing is in flight and nothing will be asked. The shell forgets the session. */
+export interface WsEndedEffect {
+  readonly kind: 'ended'
+}
+
+/** Of a session whose backend is spoken to over HTTP. */
+export type WsEffect =
+  | WsClientEffect
+  | WsEndedEffect
+  /** POST this body of WebSocket events. The shell adds the session's fixed headers; exactly one handleResponse… or handleFailure follows. */
+  | {
+      readonly kind: 'request'
+      readonly body: readonly Buffer[]
+      readonly bodyBytes: number
+      /** Content-Bytes-Replayed; 0: header absent. */
+      readonly replayedBytes: number
+      /** Meta-<name> headers, in order. */
+      readonly meta: readonly Header[]
+      /** 0: sent for the first time; k: retry number k of the same body. */
+      readonly attempt: number
+    }
+
+/** Of a session whose backend is spoken to over a WebSocket. */
+export type WsTunnelEffect =
+  | WsClientEffect
+  | WsEndedEffect
+  /** Open a WebSocket to the backend; exactly one of handleBackendOpen, handleRejected and handleFailure follows. */
+  | { readonly kind: 'connect' }
+  /** Send the backend a close frame; handleBackendClosed follows. */
+  | { readonly kind: 'backend-close'; readonly code: number; readonly reason: string }
+  /** Give the connection to the backend up, at once and without a close frame; nothing of it follows. */
+  | { readonly kind: 'backend-terminate' }
+
+export type WsAnyEffect = WsEffect | WsTunnelEffect

@@ -5,13 +5,13 @@
  * An idle outbox holds no array.
  */
 import type { ChannelInstruct } from '../wire/instruct-types.js'
-import type { WsEffect } from './ws-effects.js'
+import type { WsClientEffect } from './ws-effects.js'
 
 export class WsOutbox {
-  #effects: WsEffect[] | null = null
+  #effects: WsClientEffect[] | null = null
   #taken = 0
   /** While the answer to OPEN is read: what comes after its channels, the 101 first. */
-  #deferred: WsEffect[] | null = null
+  #deferred: WsClientEffect[] | null = null
   #isWaiting = false
 
   /** A subscribe was taken and has not become live yet. */
@@ -19,7 +19,7 @@ export class WsOutbox {
     return this.#isWaiting
   }
 
-  push(effect: WsEffect): void {
+  push(effect: WsClientEffect): void {
     if (this.#deferred !== null) this.#deferred.push(effect)
     else this.#append(effect)
   }
@@ -42,7 +42,7 @@ export class WsOutbox {
   }
 
   /** Until endOpening everything but channels goes behind `accept`: the client must not see its 101 before they are live. */
-  beginOpening(accept: WsEffect): void {
+  beginOpening(accept: WsClientEffect): void {
     this.#deferred = [accept]
   }
 
@@ -53,9 +53,9 @@ export class WsOutbox {
     for (const effect of deferred) this.#append(effect)
   }
 
-  next(): WsEffect | null {
+  next(): WsClientEffect | null {
     if (this.#isWaiting || this.#effects === null) return null
-    const effect = this.#effects[this.#taken++] as WsEffect
+    const effect = this.#effects[this.#taken++] as WsClientEffect
     if (this.#taken === this.#effects.length) {
       this.#effects = null
       this.#taken = 0
@@ -75,7 +75,7 @@ export class WsOutbox {
     this.#isWaiting = false
   }
 
-  #append(effect: WsEffect): void {
+  #append(effect: WsClientEffect): void {
     if (this.#effects === null) this.#effects = [effect]
     else this.#effects.push(effect)
   }

@@ -19,7 +19,6 @@ import { assert } from '../base/assert.js'
 import { EMPTY_BYTES } from '../base/bytes.js'
 import { NO_DEADLINE } from '../base/deadlines.js'
 import { WS_REJECT_RELAY_BYTES_MAX, WS_UNREAD_BYTES_MAX } from '../base/limits.js'
-import { parseGripExtension } from '../wire/header-params.js'
 import { type Header, WsMessageType } from '../wire/publish-types.js'
 import {
   cutCloseReason,
@@ -27,7 +26,6 @@ import {
   decodeWebSocketEvents,
   encodeCloseContent,
   WebSocketEventsBody,
-  WS_CONTROL_FRAME_BYTES_MAX,
   WsEventType,
   type WebSocketEvent,
   type WsContentEventType,
@@ -37,15 +35,13 @@ import {
   applySetMeta,
   isWsEvents,
   keepAliveIntervalMs,
-  notLiveRejection,
   proxyErrorRejection,
   readAnswerHead,
   relayedRejection,
   type WsResponse,
 } from './ws-answer.js'
-import { WsDropReason, type WsEffect } from './ws-effects.js'
-import { WsGrip } from './ws-grip.js'
-import { WsOutbox } from './ws-outbox.js'
+import { Client, WsClientHalf } from './ws-client-half.js'
+import { type WsClientEffect, WsDropReason, type WsEffect } from './ws-effects.js'
 import {
   isUnhandled,
   isUnreached,
@@ -60,9 +56,6 @@ import { WsUpstream } from './ws-upstream.js'
 export type { WsResponse } from './ws-answer.js'
 export type { WsRequestFailure } from './ws-request.js'
 export type { WsSessionConfig } from './ws-session-config.js'
-
-const Client = { Opening: 'opening', Open: 'open', Gone: 'gone' } as const
-type Client = (typeof Client)[keyof typeof Client]
 
 const Link = { Connecting: 'connecting', Connected: 'connected', Closing: 'closing', Over: 'over' } as const
 type Link = (typeof Link)[keyof typeof Link]
@@ -80,34 +73,26 @@ const CLOSING_MS = 30_000
 const NO_META: readonly Header[] = []
 const ENDED: WsEffect = { kind: 'ended' }
 
-export class WsSession {
+export class WsSession extends WsClientHalf {
   readonly #config: WsSessionConfig
   readonly #upstream: WsUpstream
-  readonly #outbox = new WsOutbox()
   readonly #request = new WsRequest()
-  #client: Client = Client.Opening
   #link: Link = Link.Connecting
-  /** The last effect for the client is on its way: nothing more is said to it. */
-  #isEnding = false
-  #isEnded = false
 
   // When to make the next one.
   #isRequestDue = false
   #requestAtMs = NO_DEADLINE
   #intervalMs = 0
-  #unreadBytes = 0
 
   // The end of the link.
   #mustDisconnect = false
-  #isDetached = false
   #closingUntilMs = NO_DEADLINE
 
   // What the backend has set.
   #meta: readonly Header[] | null = null
-  /** null: the backend does not speak GRIP on this session and its target has no implicit channels. */
-  #grip: WsGrip | null = null
 
   constructor(config: WsSessionConfig) {
+    super()
     this.#config = config
     this.#upstream = new WsUpstream(config.oneEvent)
   }
@@ -115,9 +100,12 @@ export class WsSession {
   // Getters
 
   /** When handleDeadline wants to be called; NO_DEADLINE: never. */
-  get deadlineMs(): number {
-    const automaticMs = this.#grip?.automatic?.deadlineMs ?? NO_DEADLINE
-    return Math.min(this.#requestAtMs, automaticMs, this.#isHeldAtClose() ? this.#closingUntilMs : NO_DEADLINE)
+  override get deadlineMs(): number {
+    return Math.min(
+      this.#requestAtMs,
+      this.automaticDeadlineMs,
+      this.#isHeldAtClose() ? this.#closingUntilMs : NO_DEADLINE,
+    )
   }
 
   /** What the buffer of client content costs, for the process-wide cap: content plus a fixed sum per message. */
@@ -125,25 +113,10 @@ export class WsSession {
     return this.#upstream.weightBytes
   }
 
-  /** An idle keep-alive is set: the shell calls handleWritten for every publish it writes to the client. */
-  get wantsWritten(): boolean {
-    return this.#grip?.automatic?.wantsWritten ?? false
-  }
-
-  /** Set by control messages set-meta, for filters; null: none. */
-  get connectionMeta(): Readonly<Record<string, string>> | null {
-    return this.#grip?.connectionMeta ?? null
-  }
-
-  /** Set by the control message session; null: none. */
-  get sessionId(): string | null {
-    return this.#grip?.sessionId ?? null
-  }
-
   // The client
 
   /** The client's upgrade request is here: OPEN goes to the backend. */
-  handleOpen(_nowMs: number): void {
+  override handleOpen(_nowMs: number): void {
     assert(this.#link === Link.Connecting && this.#request.isIdle, 'a session opens once')
     this.#isRequestDue = true
   }
@@ -165,21 +138,21 @@ export class WsSession {
    * The client's close frame; code null: it had no payload. `reason` is a byte string. uWebSockets.js has answered it
    * already, so nothing can be sent to the client any more; the backend still gets CLOSE.
    */
-  handleClientClose(code: number | null, reason: string, nowMs: number): void {
-    if (this.#client !== Client.Open) {
+  override handleClientClose(code: number | null, reason: string, nowMs: number): void {
+    if (this.client !== Client.Open) {
       this.handleClientGone(nowMs)
       return
     }
     const isPolite = this.#link === Link.Connected && !this.#mustDisconnect
     if (isPolite) this.#upstream.setClose(code === null ? EMPTY_BYTES : encodeCloseContent(code, reason))
-    this.#leaveClient(nowMs)
+    this.leaveClient(nowMs)
     if (isPolite) this.#beginClosing()
   }
 
   /** The client went without a close frame, also while opening. */
-  handleClientGone(nowMs: number): void {
-    if (this.#client === Client.Gone) return
-    this.#leaveClient(nowMs)
+  override handleClientGone(nowMs: number): void {
+    if (this.client === Client.Gone) return
+    this.leaveClient(nowMs)
     switch (this.#link) {
       case Link.Connecting:
         // A backend that has not accepted OPEN has nothing to disconnect. One that is being asked is heard first.
@@ -198,45 +171,20 @@ export class WsSession {
     }
   }
 
-  /** Bytes written for the client that it has not read yet. */
-  handleUnread(bytes: number): void {
-    this.#unreadBytes = bytes
-  }
-
-  /** Something published was written to the client; see wantsWritten. */
-  handleWritten(nowMs: number): void {
-    this.#grip?.automatic?.handleWritten(nowMs)
-  }
-
   /** The process-wide cap is reached: the session is dropped as if its own buffer were full. */
-  handleBufferCap(nowMs: number): void {
+  override handleBufferCap(nowMs: number): void {
     this.#overflow(nowMs)
   }
 
   // Publishing
 
-  /** The channels of the last subscribe effect are live, or the barrier failed. */
-  handleLive(ok: boolean, nowMs: number): void {
-    // The client may have left meanwhile; then nobody waits.
-    if (!this.#outbox.isWaiting) return
-    this.#outbox.handleLive()
-    if (ok) return
-    this.#outbox.clear()
-    this.#isEnding = false
-    if (this.#link === Link.Connected) this.#mustDisconnect = true
-    this.#endClient(
-      this.#client === Client.Opening ? notLiveRejection() : { kind: 'drop', reason: WsDropReason.Barrier },
-      nowMs,
-    )
-  }
-
   /** Published action refresh: one request, whether there is something to say or not. */
-  handleRefresh(_nowMs: number): void {
+  override handleRefresh(_nowMs: number): void {
     if (this.#link === Link.Connected && !this.#mustDisconnect) this.#isRequestDue = true
   }
 
   /** Published action close. code -1: none given. The backend gets a CLOSE without code. */
-  handlePublishClose(code: number, reason: string, nowMs: number): void {
+  override handlePublishClose(code: number, reason: string, nowMs: number): void {
     // A session that has not opened holds no channel.
     if (this.#link === Link.Connecting) return
     this.#closeClient(code < 0 ? 1000 : code, reason, EMPTY_BYTES, nowMs)
@@ -267,7 +215,7 @@ export class WsSession {
       return
     }
     const verdict = this.#applyEvents(events, response, nowMs)
-    this.#outbox.endOpening()
+    this.outbox.endOpening()
     this.#afterEvents(verdict, events, nowMs)
   }
 
@@ -293,13 +241,13 @@ export class WsSession {
     if (sent === WsSent.Disconnect) this.#endLink()
     else if (isOpening) {
       this.#endLink()
-      this.#endClient(proxyErrorRejection(this.#config.debug && isUnreached(failure) ? tried : null), nowMs)
+      this.endClient(proxyErrorRejection(this.#config.debug && isUnreached(failure) ? tried : null), nowMs)
     } else {
       this.#fail(isUnhandled(failure) || !failure.bodySent ? WsDropReason.Unreachable : WsDropReason.Unanswered, nowMs)
     }
   }
 
-  handleDeadline(nowMs: number): void {
+  override handleDeadline(nowMs: number): void {
     if (this.#isHeldAtClose() && nowMs >= this.#closingUntilMs) {
       this.#mustDisconnect = true
       this.#requestAtMs = NO_DEADLINE
@@ -308,46 +256,21 @@ export class WsSession {
       this.#requestAtMs = NO_DEADLINE
       if (!this.#request.endRetryWait()) this.#isRequestDue = true
     }
-    const automatic = this.#grip?.automatic ?? null
-    if (automatic === null) return
-    const delayed = automatic.takeDelayedDue(nowMs)
-    if (delayed !== null) this.#send(delayed.type, delayed.content, false, nowMs)
-    const keepAlive = automatic.takeKeepAliveDue(nowMs)
-    if (keepAlive !== null) this.#send(keepAlive.type, keepAlive.content, true, nowMs)
+    this.sendAutomatic(nowMs)
   }
 
   /** The next thing to do, or null. */
-  poll(): WsEffect | null {
-    const effect = this.#outbox.next()
+  override poll(): WsEffect | null {
+    const effect = this.takeForClient()
     if (effect !== null) {
-      this.#noteTaken(effect)
+      if (effect.kind === 'close' && this.#link === Link.Connected && !this.#mustDisconnect) this.#beginClosing()
       return effect
     }
-    if (this.#outbox.isWaiting) return null
+    if (this.outbox.isWaiting) return null
     if (this.#needsRequest()) return this.#nextRequest()
-    if (this.#client !== Client.Gone || this.#link !== Link.Over || this.#isEnded) return null
-    this.#isEnded = true
+    if (this.client !== Client.Gone || this.#link !== Link.Over || this.isEnded) return null
+    this.isEnded = true
     return ENDED
-  }
-
-  #noteTaken(effect: WsEffect): void {
-    switch (effect.kind) {
-      case 'accept':
-        this.#client = Client.Open
-        break
-      case 'close':
-        this.#client = Client.Gone
-        this.#grip = null
-        if (this.#link === Link.Connected && !this.#mustDisconnect) this.#beginClosing()
-        break
-      case 'reject':
-      case 'drop':
-        this.#client = Client.Gone
-        this.#grip = null
-        break
-      default:
-        break
-    }
   }
 
   // Making requests
@@ -363,7 +286,7 @@ export class WsSession {
       case Link.Closing:
         if (this.#mustDisconnect || this.#isRequestDue) return true
         // A client that does not read gets no more to read.
-        if (this.#unreadBytes >= WS_UNREAD_BYTES_MAX && this.#client !== Client.Gone) return false
+        if (this.unreadBytes >= WS_UNREAD_BYTES_MAX && this.client !== Client.Gone) return false
         // Held-back content alone is no reason: the backend waits for more.
         if (this.#upstream.hasNew) return true
         return this.#link === Link.Closing && this.#upstream.isEmpty && !this.#upstream.isCloseAccepted
@@ -424,16 +347,16 @@ export class WsSession {
           this.#open(response)
           break
         case WsEventType.Text:
-          this.#deliver(WsMessageType.Text, event.content, nowMs)
+          this.deliver(WsMessageType.Text, event.content, nowMs)
           break
         case WsEventType.Binary:
-          this.#deliver(WsMessageType.Binary, event.content, nowMs)
+          this.deliver(WsMessageType.Binary, event.content, nowMs)
           break
         case WsEventType.Ping:
-          this.#deliverControlFrame(WsMessageType.Ping, event.content, nowMs)
+          this.deliverControlFrame(WsMessageType.Ping, event.content, nowMs)
           break
         case WsEventType.Pong:
-          this.#deliverControlFrame(WsMessageType.Pong, event.content, nowMs)
+          this.deliverControlFrame(WsMessageType.Pong, event.content, nowMs)
           break
         case WsEventType.Close:
           this.#closeByBackend(event.content, nowMs)
@@ -449,28 +372,8 @@ export class WsSession {
 
   #open(response: WsResponse): void {
     this.#link = Link.Connected
-    if (this.#client === Client.Gone) return
-    this.#outbox.beginOpening(acceptEffect(response))
-    const extension = this.#config.gripAllowed ? parseGripExtension(response.headers) : null
-    if (extension === null && this.#config.implicitChannels.length === 0) return
-    this.#grip = new WsGrip(this.#config, this.#outbox, extension === null ? null : extension.messagePrefix)
-  }
-
-  #deliver(type: 'text' | 'binary', content: Buffer, nowMs: number): void {
-    if (this.#client === Client.Gone || this.#isEnding || this.#isDetached) return
-    const forClient = this.#grip === null ? content : this.#grip.receive(type, content, nowMs)
-    if (forClient !== null) this.#send(type, forClient, false, nowMs)
-  }
-
-  #deliverControlFrame(type: 'ping' | 'pong', content: Buffer, nowMs: number): void {
-    if (this.#client === Client.Gone || this.#isEnding || this.#isDetached) return
-    if (content.length <= WS_CONTROL_FRAME_BYTES_MAX) {
-      this.#send(type, content, false, nowMs)
-      return
-    }
-    // No such frame exists; in Pushpin the client's side of the session breaks on it.
-    this.#endClient({ kind: 'drop', reason: WsDropReason.Answer }, nowMs)
-    this.#mustDisconnect = true
+    if (this.client === Client.Gone) return
+    this.beginOpening(this.#config, acceptEffect(response), response.headers)
   }
 
   /**
@@ -480,7 +383,7 @@ export class WsSession {
    * that was waiting in front of it.
    */
   #closeByBackend(content: Buffer, nowMs: number): void {
-    if (this.#isDetached || this.#link !== Link.Connected) return
+    if (this.isDetached || this.#link !== Link.Connected) return
     const { code, reason } = decodeCloseContent(content)
     const shortReason = cutCloseReason(reason)
     this.#closeClient(code ?? 1000, shortReason, encodeCloseContent(code ?? 1000, shortReason), nowMs)
@@ -492,7 +395,7 @@ export class WsSession {
       this.#fail(WsDropReason.Disconnect, nowMs)
       return
     }
-    this.#applyDue(nowMs)
+    this.applyDue(nowMs)
     if (this.#isLinkFinished(verdict, events)) {
       this.#endLink()
       return
@@ -505,7 +408,7 @@ export class WsSession {
   }
 
   #isLinkFinished(verdict: Verdict, events: readonly WebSocketEvent[]): boolean {
-    const isClientGone = this.#client === Client.Gone
+    const isClientGone = this.client === Client.Gone
     if (this.#link === Link.Connecting) return isClientGone && events.length === 0
     if (!this.#upstream.isCloseAccepted) return false
     // Pushpin repeats CLOSE at the keep-alive interval until the backend answers it, for the sake of a client that
@@ -517,66 +420,54 @@ export class WsSession {
   #fail(reason: WsDropReason, nowMs: number, rejection: WsResponse | null = null): void {
     const wasConnecting = this.#link === Link.Connecting
     this.#endLink()
-    if (this.#isDetached) return
-    if (!wasConnecting) this.#endClient({ kind: 'drop', reason }, nowMs)
-    else if (rejection === null) this.#endClient(proxyErrorRejection(null), nowMs)
-    else this.#endClient(relayedRejection(rejection, WS_REJECT_RELAY_BYTES_MAX), nowMs)
+    if (this.isDetached) return
+    if (!wasConnecting) this.endClient({ kind: 'drop', reason }, nowMs)
+    else if (rejection === null) this.endClient(proxyErrorRejection(null), nowMs)
+    else this.endClient(relayedRejection(rejection, WS_REJECT_RELAY_BYTES_MAX), nowMs)
   }
 
-  /** In Pushpin these come back from another process, so the rest of the answer is delivered before them. */
-  #applyDue(nowMs: number): void {
-    if (this.#grip === null) return
-    const reason = this.#grip.takeCloseReason()
-    if (reason !== null) this.#closeClient(1011, reason, EMPTY_BYTES, nowMs)
-    if (!this.#grip.takeDetach() || this.#isEnding || this.#link !== Link.Connected) return
-    this.#isDetached = true
+  protected override detach(): void {
+    if (this.#link !== Link.Connected) return
+    this.isDetached = true
     this.#upstream.setClose(EMPTY_BYTES)
     this.#beginClosing()
   }
 
-  // Ending
-
-  #send(type: WsMessageType, content: Buffer, droppable: boolean, nowMs: number): void {
-    if (this.#client === Client.Gone || this.#isEnding) return
-    this.#outbox.push({ kind: 'send', type, content, droppable })
-    this.#grip?.automatic?.handleWritten(nowMs)
+  protected override abandonBackend(): void {
+    if (this.#link === Link.Connected) this.#mustDisconnect = true
   }
+
+  // Ending
 
   #appendContent(type: WsContentEventType, content: Buffer, nowMs: number): void {
     // After a detach, and when the session is coming to its end, the client speaks to nobody.
-    if (this.#link !== Link.Connected || this.#client === Client.Gone || this.#mustDisconnect) return
+    if (this.#link !== Link.Connected || this.client === Client.Gone || this.#mustDisconnect) return
     this.#upstream.append(type, content)
     const { messageBytesMax, bufferBytesMax } = this.#config
     if (content.length > messageBytesMax || this.#upstream.weightBytes > bufferBytesMax) this.#overflow(nowMs)
   }
 
   #overflow(nowMs: number): void {
-    if (this.#link !== Link.Connected || this.#client === Client.Gone) return
-    this.#endClient({ kind: 'drop', reason: WsDropReason.Buffer }, nowMs)
+    if (this.#link !== Link.Connected || this.client === Client.Gone) return
+    this.endClient({ kind: 'drop', reason: WsDropReason.Buffer }, nowMs)
     this.#mustDisconnect = true
   }
 
   /** A close frame for the client, and for the backend, once it is out, CLOSE with `content`. */
   #closeClient(code: number, reason: string, content: Buffer, nowMs: number): void {
-    if (this.#client === Client.Gone || this.#isEnding) return
+    if (this.client === Client.Gone || this.isEnding) return
     if (this.#link === Link.Connected) this.#upstream.setClose(content)
-    this.#endClient({ kind: 'close', code, reason: cutCloseReason(reason) }, nowMs)
+    this.sendClose(code, reason, nowMs)
   }
 
-  /** The last effect for the client. It waits behind what was said before it. */
-  #endClient(effect: WsEffect, nowMs: number): void {
-    if (this.#client === Client.Gone || this.#isEnding) return
-    this.#isEnding = true
-    this.#outbox.push(effect)
+  protected override endClient(effect: WsClientEffect, nowMs: number): void {
+    if (this.client === Client.Gone || this.isEnding) return
+    super.endClient(effect, nowMs)
     this.#closingUntilMs = nowMs + CLOSING_MS
   }
 
-  /** The client's connection is gone: what was still to be said to it is void. */
-  #leaveClient(nowMs: number): void {
-    this.#client = Client.Gone
-    this.#isEnding = true
-    this.#outbox.clear()
-    this.#grip = null
+  protected override leaveClient(nowMs: number): void {
+    super.leaveClient(nowMs)
     this.#closingUntilMs = nowMs + CLOSING_MS
   }
 
@@ -596,7 +487,7 @@ export class WsSession {
   #isHeldAtClose(): boolean {
     return (
       this.#link === Link.Closing &&
-      this.#client === Client.Gone &&
+      this.client === Client.Gone &&
       this.#request.isIdle &&
       !this.#upstream.isCloseAccepted &&
       !this.#mustDisconnect
