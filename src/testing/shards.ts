@@ -40,3 +40,9 @@ export async function onePerShard<T>(
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0)
 }
+
+/** Resolves when the gateway counts no client any more: the state from which onePerShard can count. */
+export async function withoutClients(gateway: Gateway): Promise<void> {
+  const gauges = ['stream_holds', 'response_holds', 'ws_connections'].map((name) => `tackboard_${name}`)
+  await gateway.metricsWhere((metrics) => gauges.every((name) => metrics.value(name) === 0))
+}

@@ -7,7 +7,7 @@ import type { Gateway } from '../gateway.js'
 import { publishHttp, responseItem, streamItem } from '../publish.js'
 import { ScriptedBackend } from '../scripted-backend.js'
 import type { BackendCall } from '../scripted-backend.js'
-import { onePerShard } from '../shards.js'
+import { onePerShard, withoutClients } from '../shards.js'
 import { StreamClient } from '../stream-client.js'
 import { Waiters } from '../wait.js'
 
@@ -23,6 +23,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  await withoutClients(gateway)
 })
 
 afterAll(async () => {
