@@ -2,18 +2,14 @@
  * Writes one response to a client: whole, or streamed with back-pressure.
  *
  * A body of known length goes out by tryEnd, which takes what the socket takes. Any other goes out in chunks, and
- * there uWebSockets.js takes everything and keeps the rest. Once drains are watched (ResponseSlot.watch) that rest only
- * moves with the next write, so from then on the last byte of what is to be written is held back until the rest is
- * gone: there is always something to write when the socket becomes writable.
+ * there uWebSockets.js takes everything, keeps the rest and says so: the backend is then paused until the socket is
+ * writable again. So what is kept for a slow client is one chunk of the backend, 64 KB as a rule.
  */
 import type uWS from 'uWebSockets.js'
 import { Buffer } from 'node:buffer'
 import type { HttpAnswer } from '../grip/http-session.js'
 import { nativeString, writeHeaders } from './native-headers.js'
 import type { ResponseSlot } from './response-slot.js'
-
-/** Largest part of a chunked body written at once: what may be left in uWebSockets.js is at most one such part. */
-const PART_BYTES_MAX = 15_000
 
 /** Status and headers of a response; headers flat, without framing headers. */
 export interface ResponseHead {
@@ -89,6 +85,8 @@ export class HttpWriter {
   /** Body offset of the first pending byte. */
   #pendingFrom = 0
   #ending = false
+  /** A chunk was not taken whole. */
+  #isWaiting = false
 
   /** `drained`: after write() returned false, everything has been taken. */
   constructor(slot: ResponseSlot, total: number | null, drained: () => void) {
@@ -99,7 +97,7 @@ export class HttpWriter {
 
   /** Some of what was given to it has not been taken. */
   get isPending(): boolean {
-    return this.#pending !== null
+    return this.#pending !== null || this.#isWaiting
   }
 
   /** Ends the response in one go. `length`: what Content-Length says; null: unknown (HEAD only). */
@@ -121,7 +119,7 @@ export class HttpWriter {
     res.cork(() => {
       writeStatus(res, head.status, head.reason)
       writeFlatHeaders(res, head.headers)
-      open = this.#total === null ? this.#writeChunks(first) : this.#tryEnd(first, this.#total)
+      open = this.#total === null ? this.#writeChunk(first) : this.#tryEnd(first, this.#total)
     })
     return open
   }
@@ -133,7 +131,7 @@ export class HttpWriter {
       this.#pending = Buffer.concat([this.#pending, chunk])
       return false
     }
-    return this.#total === null ? this.#writeChunks(chunk) : this.#tryEnd(chunk, this.#total)
+    return this.#total === null ? this.#writeChunk(chunk) : this.#tryEnd(chunk, this.#total)
   }
 
   /** The body is complete. With a Content-Length the last byte has ended it already. */
@@ -145,15 +143,14 @@ export class HttpWriter {
   /** From the slot's owner. */
   handleWritable(offset: number): boolean {
     const pending = this.#pending
-    if (pending === null) return true
     this.#pending = null
-    const open =
-      this.#total === null
-        ? this.#writeChunks(pending)
-        : this.#tryEnd(pending.subarray(offset - this.#pendingFrom), this.#total)
-    if (!open) return false
+    if (pending !== null && !this.#tryEnd(pending.subarray(offset - this.#pendingFrom), this.#total as number)) {
+      return false
+    }
+    const wasWaiting = pending !== null || this.#isWaiting
+    this.#isWaiting = false
     if (this.#ending && this.#slot.isOpen) this.#finish()
-    else if (!this.#ending) this.#drained()
+    else if (wasWaiting && !this.#ending) this.#drained()
     return true
   }
 
@@ -170,7 +167,13 @@ export class HttpWriter {
   #tryEnd(chunk: Buffer, total: number): boolean {
     const { res } = this.#slot
     const from = res.getWriteOffset()
-    const [taken, done] = res.tryEnd(chunk, total)
+    let taken = true
+    let done = false
+    // Corked, or uWebSockets.js complains on stderr. A small chunk that the kernel does not take is then kept by it
+    // (at most its cork buffer, 16 KB) and the next call says so.
+    res.cork(() => {
+      ;[taken, done] = res.tryEnd(chunk, total)
+    })
     if (done) {
       this.bytes = total
       this.#slot.ended()
@@ -184,31 +187,18 @@ export class HttpWriter {
     return false
   }
 
-  #writeChunks(chunk: Buffer): boolean {
-    for (let at = 0; at < chunk.length;) {
-      const isWatching = this.#slot.isWatching
-      const most = Math.min(at + PART_BYTES_MAX, chunk.length)
-      // The byte held back; see the head of this file.
-      const end = isWatching && most === chunk.length && most - at > 1 ? most - 1 : most
-      const taken = this.#writePart(chunk.subarray(at, end), isWatching)
-      at = end
-      if (taken || at === chunk.length) continue
-      this.#pending = chunk.subarray(at)
-      this.#slot.watch()
-      return false
-    }
-    return true
-  }
-
-  #writePart(part: Buffer, isWatching: boolean): boolean {
+  #writeChunk(chunk: Buffer): boolean {
+    // An empty chunk would end the body.
+    if (chunk.length === 0) return true
     const { res } = this.#slot
-    this.bytes += part.length
-    // Inside a cork the answer comes one write late, which is too late once the last byte counts.
-    if (isWatching) return res.write(part)
     let taken = true
     res.cork(() => {
-      taken = res.write(part)
+      taken = res.write(chunk)
     })
-    return taken
+    this.bytes += chunk.length
+    if (taken) return true
+    this.#isWaiting = true
+    this.#slot.watch()
+    return false
   }
 }

@@ -6,6 +6,8 @@
  */
 import type uWS from 'uWebSockets.js'
 
+const FLUSH = (): void => undefined
+
 export interface SlotOwner {
   /** The connection is gone; `res` must not be used any more. */
   handleAborted(): void
@@ -39,14 +41,15 @@ export class ResponseSlot {
   }
 
   /**
-   * Reports drains from now on. It cannot be undone, and uWebSockets.js stops draining chunked bodies by itself: what
-   * it could not send goes out with the next write only.
+   * Reports drains from now on. It cannot be undone, and from then on uWebSockets.js leaves to us to send what it kept
+   * of chunked bodies: an empty cork does, and while something is left the next drain is reported as well.
    */
   watch(): void {
     if (this.#watching) return
     this.#watching = true
     this.res.onWritable((offset) => {
       try {
+        this.res.cork(FLUSH)
         return this.owner.handleWritable(offset)
       } catch (error) {
         this.owner.fail(error)
