@@ -16,6 +16,7 @@ import { notLiveRejection } from './ws-answer.js'
 import { type WsAnyEffect, type WsClientEffect, WsDropReason } from './ws-effects.js'
 import { WsGrip, type WsGripConfig } from './ws-grip.js'
 import { WsOutbox } from './ws-outbox.js'
+import type { WsRequestFailure } from './ws-request.js'
 
 export const Client = { Opening: 'opening', Open: 'open', Gone: 'gone' } as const
 export type Client = (typeof Client)[keyof typeof Client]
@@ -44,6 +45,12 @@ export abstract class WsClientHalf {
   abstract poll(): WsAnyEffect | null
   /** The client's upgrade request is here: the backend is to be asked. */
   abstract handleOpen(nowMs: number): void
+  /**
+   * The backend could not be asked, and the shell has no other target to try (it tries them while opening, for failures
+   * of kind connect, connect-timeout and tls); `tried` names them all for debug routes. May also be called in place of
+   * handleOpen, when nothing can be asked.
+   */
+  abstract handleFailure(failure: WsRequestFailure, nowMs: number, tried?: readonly string[]): void
   abstract handleDeadline(nowMs: number): void
   /**
    * The client's close frame; code null: it had no payload. `reason` is a byte string. uWebSockets.js has answered it

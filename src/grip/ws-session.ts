@@ -225,12 +225,8 @@ export class WsSession extends WsClientHalf {
     else this.#fail(WsDropReason.Answer, nowMs)
   }
 
-  /**
-   * The request failed. While opening the shell tries the other targets of the route first (failure kinds connect,
-   * connect-timeout and tls) and calls this when none is left; `tried` names them all for debug routes. May also be
-   * called in place of handleOpen when no request can be made. Retries after the opening are made here.
-   */
-  handleFailure(failure: WsRequestFailure, nowMs: number, tried: readonly string[] = []): void {
+  /** Retries after the opening are made here. */
+  override handleFailure(failure: WsRequestFailure, nowMs: number, tried: readonly string[] = []): void {
     const retryAfterMs = this.#request.retryAfterMs(failure, this.#config.random)
     if (retryAfterMs !== null) {
       this.#requestAtMs = nowMs + retryAfterMs

@@ -3,14 +3,17 @@
  * escapes into native code ends the process.
  */
 import { Buffer } from 'node:buffer'
+import { randomUUID } from 'node:crypto'
 import uWS from 'uWebSockets.js'
 import { WS_BACKPRESSURE_BYTES_MAX, WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
-import { TargetKind } from '../routing/types.js'
+import { unreachable } from '../base/assert.js'
+import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { clientHost } from '../grip/forwarding.js'
 import type { ShardContext } from './context.js'
 import { copyClientHead } from './client-head.js'
 import { matchRoute } from './match-route.js'
-import { type Upgrade, WsConnection, type WsUserData } from './ws-connection.js'
+import type { Upgrade, WsClientSide, WsUserData } from './ws-client-side.js'
+import { WsConnection } from './ws-connection.js'
 import type { WsShared } from './ws-shared.js'
 
 const BAD_GATEWAY = 'Bad Gateway'
@@ -25,7 +28,7 @@ export interface WsListenerOptions {
 
 export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOptions): void {
   const { context } = options
-  const guard = (ws: uWS.WebSocket<WsUserData>, run: (connection: WsConnection) => void): void => {
+  const guard = (ws: uWS.WebSocket<WsUserData>, run: (connection: WsClientSide) => void): void => {
     const { connection } = ws.getUserData()
     try {
       run(connection)
@@ -91,53 +94,73 @@ function handleUpgrade(
   socketContext: uWS.us_socket_context_t,
 ): void {
   const { context, shared } = options
-  let connection: WsConnection | null = null
+  // All that the abort handler keeps alive: the upgrade's head may go once it is answered.
+  const current: { session: WsClientSide | null } = { session: null }
   // Registered first: from here on the socket may vanish, and an unobserved end terminates the process.
   res.onAborted(() => {
     try {
-      connection?.handleAborted()
+      current.session?.handleAborted()
     } catch (error) {
-      connection?.fail(error)
+      current.session?.fail(error)
     }
   })
   try {
     context.counters.add('requests')
+    const head = copyClientHead(res, req, options.ssl)
+    const route = options.isDraining() ? null : matchRoute(context, head, 'ws')
     const upgrade: Upgrade = {
       res,
       context: socketContext,
       key: req.getHeader('sec-websocket-key'),
-      head: copyClientHead(res, req, options.ssl),
+      head,
       startedMs: context.clock.nowMs(),
+      connectionId: randomUUID(),
+      ask: (targetIndex) => {
+        current.session = null
+        current.session = ask(options, upgrade, route as Route, targetIndex)
+        current.session?.open()
+      },
     }
-    const route = options.isDraining() ? null : matchRoute(context, upgrade.head, 'ws')
     if (route === null) {
-      const body = Buffer.from(`No route for host: ${clientHost(upgrade.head)}\n`, 'latin1')
+      const body = Buffer.from(`No route for host: ${clientHost(head)}\n`, 'latin1')
       shared.reject(res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
       shared.access(upgrade, null, null, 502, body.length, 'error')
       return
     }
-    const [target] = route.targets
-    const { overHttp, kind } = target ?? { overHttp: false, kind: TargetKind.Http }
-    if (!overHttp && kind !== TargetKind.Test && kind !== TargetKind.Demo) {
-      const body = Buffer.from('Error while proxying to origin.\n')
-      context.log.warn(
-        { route: route.id, target: target?.name },
-        'WebSocket target without over_http is not supported yet',
-      )
-      shared.reject(res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
-      shared.access(upgrade, route, target ?? null, 502, body.length, 'error')
-      return
-    }
     // What a hasty client sends before its 101 waits in the kernel.
     res.pause()
-    connection = new WsConnection(context, shared, upgrade, route)
-    connection.open()
+    upgrade.ask(0)
   } catch (error) {
-    if (connection !== null) connection.fail(error)
+    if (current.session !== null) current.session.fail(error)
     else {
       context.counters.add('callback_errors')
       context.log.error({ err: error }, 'upgrade failed')
       res.close()
     }
   }
+}
+
+/** The session that speaks the way the target wants to be spoken to; null: there is none, and the client knows. */
+function ask(options: WsListenerOptions, upgrade: Upgrade, route: Route, targetIndex: number): WsClientSide | null {
+  const { context, shared } = options
+  const target = route.targets[targetIndex] as Target
+  switch (target.kind) {
+    case TargetKind.Test:
+    case TargetKind.Demo:
+      return new WsConnection(context, shared, upgrade, route, targetIndex)
+    case TargetKind.Http:
+      if (target.overHttp) return new WsConnection(context, shared, upgrade, route, targetIndex)
+      break
+    case TargetKind.Zhttp:
+    case TargetKind.ZhttpReq:
+      if (target.overHttp) return new WsConnection(context, shared, upgrade, route, targetIndex)
+      break
+    default:
+      return unreachable(target.kind)
+  }
+  const body = Buffer.from('Error while proxying to origin.\n')
+  context.log.warn({ route: route.id, target: target.name }, 'WebSocket target without over_http is not supported yet')
+  shared.reject(upgrade.res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
+  shared.access(upgrade, route, target, 502, body.length, 'error')
+  return null
 }

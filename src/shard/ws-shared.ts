@@ -10,7 +10,7 @@ import { headerValue } from '../wire/headers.js'
 import type { ShardContext } from './context.js'
 import { writeHeaders } from './native-headers.js'
 import { UpgradeShield } from './upgrade-shield.js'
-import type { Upgrade, WsConnection } from './ws-connection.js'
+import type { Upgrade, WsClientSide } from './ws-client-side.js'
 
 /** A session whose client has this much unread is not given more by its backend; publishes may go on to the cap. */
 export const WS_STALL_BYTES = WS_BACKPRESSURE_BYTES_MAX / 2
@@ -23,7 +23,7 @@ export interface WsSharedOptions {
 }
 
 export class WsShared {
-  readonly connections = new Set<WsConnection>()
+  readonly connections = new Set<WsClientSide>()
   readonly shield: UpgradeShield
   readonly #context: ShardContext
   readonly #bufferBytesMax: number

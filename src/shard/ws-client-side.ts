@@ -1,0 +1,418 @@
+/**
+ * The client's side of a WebSocket session: uWebSockets.js, the session machine (grip/ws-client-half.ts) and its
+ * effects for the client. It decides nothing. How the backend is spoken to is for the class that extends it:
+ * ws-connection.ts (over HTTP) or ws-tunnel-connection.ts (over a WebSocket).
+ *
+ * Life: upgrade request → the backend is asked → 101 (or a rejection) → messages → end. Until the verdict the client's
+ * socket is not read, so what a hasty client sends waits in the kernel.
+ */
+import type uWS from 'uWebSockets.js'
+import type { BackendFailure } from '../backend/types.js'
+import { unreachable } from '../base/assert.js'
+import { DeadlineEntry } from '../base/deadlines.js'
+import type { ClientHead } from '../grip/forwarding.js'
+import { ReceiverKind, type WsReceiver } from '../grip/receiver.js'
+import type { Subscription } from '../grip/subscriptions.js'
+import type { WsClientHalf } from '../grip/ws-client-half.js'
+import { type WsAnyEffect, type WsClientEffect, WsDropReason } from '../grip/ws-effects.js'
+import { C } from '../link/counters.js'
+import type { Route, Target } from '../routing/types.js'
+import { PublishAction, type PublishItem, type WsMessageFormat, WsMessageType } from '../wire/publish-types.js'
+import type { ShardContext } from './context.js'
+import { nativeString, writeHeaders } from './native-headers.js'
+import { WS_STALL_BYTES, type WsShared } from './ws-shared.js'
+
+const DROP_COUNTERS = {
+  [WsDropReason.Buffer]: 'ws_dropped_buffer',
+  [WsDropReason.Answer]: 'ws_dropped_answer',
+  [WsDropReason.Disconnect]: 'ws_dropped_disconnect',
+  [WsDropReason.Unanswered]: 'ws_dropped_unanswered',
+  [WsDropReason.Unreachable]: 'ws_dropped_unreachable',
+  [WsDropReason.Barrier]: 'ws_dropped_barrier',
+} as const
+
+/** The client's upgrade request, while it waits for its verdict. */
+export interface Upgrade {
+  readonly res: uWS.HttpResponse
+  readonly context: uWS.us_socket_context_t
+  readonly key: string
+  readonly head: ClientHead
+  readonly startedMs: number
+  readonly connectionId: string
+  /** Starts a session that asks this target of the route. */
+  ask(targetIndex: number): void
+}
+
+/** What uWebSockets.js keeps per socket: handed over wrapped, because it copies the object and loses its prototype. */
+export interface WsUserData {
+  readonly connection: WsClientSide
+}
+
+/** What only the half that speaks to the backend can do. */
+export type WsBackendEffect = Exclude<WsAnyEffect, WsClientEffect | { kind: 'ended' }>
+
+export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
+  readonly kind = ReceiverKind.Ws
+  readonly subscriptions: Subscription[] = []
+  protected readonly context: ShardContext
+  protected readonly shared: WsShared
+  protected readonly route: Route
+  protected readonly connectionId: string
+  protected readonly target: Target
+  protected upgrade: Upgrade | null
+  protected ws: uWS.WebSocket<WsUserData> | null = null
+  protected ended = false
+  readonly #targetIndex: number
+  /** Taken from the machine and not yet performed. */
+  #postponed: WsAnyEffect | null = null
+  #driving = false
+  #bufferedBytes = 0
+
+  constructor(context: ShardContext, shared: WsShared, upgrade: Upgrade, route: Route, targetIndex: number) {
+    super()
+    this.context = context
+    this.shared = shared
+    this.upgrade = upgrade
+    this.route = route
+    this.connectionId = upgrade.connectionId
+    this.#targetIndex = targetIndex
+    this.target = route.targets[targetIndex] as Target
+  }
+
+  // For the half that knows the backend
+
+  protected abstract readonly session: WsClientHalf
+  /** What waits for the backend, in bytes. */
+  protected abstract get bufferedBytes(): number
+  /** Whether the client's head can be made one for the target. */
+  protected abstract get hasHead(): boolean
+  protected abstract performForBackend(effect: WsBackendEffect): void
+  /** Gives up what is under way with the backend; nothing of it comes any more. */
+  protected abstract abortBackend(): void
+
+  // From uWebSockets.js. Each call is made inside a catching boundary (ws-listener.ts). What is lent ends with the call.
+
+  abstract handleMessage(lent: ArrayBuffer, isBinary: boolean): void
+  abstract handlePing(lent: ArrayBuffer): void
+  abstract handlePong(lent: ArrayBuffer): void
+
+  /** Asks the target. */
+  open(): void {
+    this.shared.connections.add(this)
+    if (this.hasHead) this.session.handleOpen(this.nowMs())
+    else this.session.handleFailure({ kind: 'generic', bodySent: false }, this.nowMs())
+    this.drive()
+  }
+
+  /** The gateway ends: a polite close to the client, CLOSE to the backend. */
+  drain(): void {
+    if (this.ended) return
+    if (this.ws === null) this.fail(new Error('the gateway is shutting down'))
+    else {
+      this.session.handlePublishClose(1001, '', this.nowMs())
+      this.drive()
+    }
+  }
+
+  /** A callback threw: this session ends, the shard lives. */
+  fail(error: unknown): void {
+    this.context.counters.add('callback_errors')
+    this.context.log.error({ err: error, connectionId: this.connectionId }, 'WebSocket session failed')
+    this.abortBackend()
+    this.#dropClient()
+    this.#finish()
+  }
+
+  handleOpened(ws: uWS.WebSocket<WsUserData>): void {
+    this.ws = ws
+  }
+
+  /** What waited for the socket has been written. */
+  handleDrained(): void {
+    this.drive()
+  }
+
+  handleClosed(code: number, lent: ArrayBuffer): void {
+    if (this.ws === null) return
+    this.ws = null
+    this.#clientGone()
+    const nowMs = this.nowMs()
+    if (code === 1006) this.session.handleClientGone(nowMs)
+    else this.session.handleClientClose(code === 1005 ? null : code, Buffer.from(lent).toString('latin1'), nowMs)
+    this.drive()
+  }
+
+  handleAborted(): void {
+    this.upgrade = null
+    this.context.hub.leave(this)
+    this.session.handleClientGone(this.nowMs())
+    this.drive()
+  }
+
+  // From the hub and fan-out.
+
+  handleLive(ok: boolean): void {
+    this.session.handleLive(ok, this.nowMs())
+    this.drive()
+  }
+
+  joinTopic(channel: string): void {
+    this.ws?.subscribe(channel)
+  }
+
+  leaveTopic(channel: string): void {
+    this.ws?.unsubscribe(channel)
+  }
+
+  deliverWs(_item: PublishItem, format: WsMessageFormat, _subscription: Subscription): void {
+    switch (format.action) {
+      case PublishAction.Send:
+        if (this.ws !== null) this.#write(format.type, format.content)
+        if (this.session.wantsWritten) this.session.handleWritten(this.nowMs())
+        break
+      case PublishAction.Close:
+        this.session.handlePublishClose(format.code, format.reason, this.nowMs())
+        break
+      case PublishAction.Refresh:
+        this.session.handleRefresh(this.nowMs())
+        break
+      case PublishAction.Hint:
+        return
+      default:
+        unreachable(format.action)
+    }
+    this.drive()
+  }
+
+  override handleDeadline(nowMs: number): void {
+    try {
+      this.session.handleDeadline(nowMs)
+      this.drive()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** While opening: a session of its own asks the next target, if the failure is of the kind that allows it. */
+  protected handOver(failure: BackendFailure): boolean {
+    const failsOver = failure.kind === 'connect' || failure.kind === 'connect-timeout' || failure.kind === 'tls'
+    const next = this.#targetIndex + 1
+    const { upgrade } = this
+    if (!failsOver || upgrade === null || next >= this.route.targets.length) return false
+    this.upgrade = null
+    this.#finish()
+    try {
+      upgrade.ask(next)
+    } catch (error) {
+      this.upgrade = upgrade
+      throw error
+    }
+    return true
+  }
+
+  /** Names of the targets asked so far. */
+  protected get tried(): string[] {
+    return this.route.targets.slice(0, this.#targetIndex + 1).map((target) => target.name)
+  }
+
+  protected nowMs(): number {
+    return this.context.clock.nowMs()
+  }
+
+  /**
+   * Performs what the machine asks for. Effects can call back (uWebSockets.js runs close handlers inside end(), a
+   * hub answers at once when channels are live): the inner call returns, the outer loop picks up what it caused.
+   */
+  protected drive(): void {
+    if (this.#driving || this.ended) return
+    this.#driving = true
+    try {
+      for (;;) {
+        const ws = this.ws
+        if (ws !== null) {
+          const unread = ws.getBufferedAmount()
+          this.session.handleUnread(unread)
+          // A frame of the backend is never dropped for a slow client: it waits in the machine until drain.
+          if (unread > WS_STALL_BYTES) break
+        }
+        const effect = this.#postponed ?? this.session.poll()
+        this.#postponed = null
+        if (effect === null) break
+        this.#perform(effect)
+        if (this.#isEnded()) return
+      }
+    } finally {
+      this.#driving = false
+    }
+    this.accountBuffer()
+    this.context.deadlines.set(this, this.session.deadlineMs)
+  }
+
+  /** A method, so that the compiler does not believe that #ended cannot have changed. */
+  #isEnded(): boolean {
+    return this.ended
+  }
+
+  #perform(effect: WsAnyEffect): void {
+    switch (effect.kind) {
+      case 'accept':
+        this.#accept(effect)
+        break
+      case 'reject':
+        this.#reject(effect)
+        break
+      case 'send':
+        this.#send(effect)
+        break
+      case 'close':
+        this.#closeClient(effect.code, effect.reason)
+        break
+      case 'drop':
+        this.context.counters.add(DROP_COUNTERS[effect.reason])
+        this.#dropClient()
+        break
+      case 'subscribe':
+        this.context.hub.subscribe(this, effect.channels)
+        break
+      case 'unsubscribe':
+        this.context.hub.unsubscribe(this, effect.channel)
+        break
+      case 'ended':
+        this.#finish()
+        break
+      default:
+        this.performForBackend(effect)
+    }
+  }
+
+  #accept(effect: WsClientEffect & { kind: 'accept' }): void {
+    const upgrade = this.upgrade as Upgrade
+    this.upgrade = null
+    const { res } = upgrade
+    this.shared.shield.around(() => {
+      res.cork(() => {
+        res.writeStatus('101 Switching Protocols')
+        writeHeaders(res, effect.headers)
+        res.resume()
+        res.upgrade<WsUserData>({ connection: this }, upgrade.key, nativeString(effect.protocol), '', upgrade.context)
+        this.#sendFirstFrames()
+      })
+    })
+    this.shared.opened()
+    this.#access(upgrade, 101, 0, 'opened')
+    const ws = this.#webSocket()
+    if (ws !== null) for (const { byItem, channel } of this.subscriptions) if (!byItem) ws.subscribe(channel.name)
+  }
+
+  /**
+   * Frames that leave in one segment with the 101.
+   *
+   * From upgrade() to the end of cork() nothing but sends: upgrade-shield.ts says why. Topics are joined afterwards.
+   */
+  #sendFirstFrames(): void {
+    for (;;) {
+      const effect = this.session.poll()
+      if (effect?.kind !== 'send') {
+        this.#postponed = effect
+        return
+      }
+      this.#send(effect)
+    }
+  }
+
+  /** A method, so that the compiler does not believe that #ws cannot have changed. */
+  #webSocket(): uWS.WebSocket<WsUserData> | null {
+    return this.ws
+  }
+
+  #reject(effect: WsClientEffect & { kind: 'reject' }): void {
+    const upgrade = this.upgrade
+    if (upgrade === null) return
+    this.upgrade = null
+    this.shared.reject(upgrade.res, effect)
+    this.#access(upgrade, effect.status, effect.body.length, effect.status === 502 ? 'error' : 'rejected')
+  }
+
+  #send(effect: WsClientEffect & { kind: 'send' }): void {
+    if (this.ws === null) return
+    if (effect.droppable && this.ws.getBufferedAmount() > 0) this.context.counters.add('drop_ws_backpressure')
+    else this.#write(effect.type, effect.content)
+  }
+
+  #write(type: WsMessageFormat['type'], content: Buffer): void {
+    const ws = this.ws as uWS.WebSocket<WsUserData>
+    const { counters } = this.context
+    let result: number
+    switch (type) {
+      case WsMessageType.Text:
+        result = ws.send(content, false)
+        break
+      case WsMessageType.Binary:
+        result = ws.send(content, true)
+        break
+      case WsMessageType.Ping:
+        result = ws.ping(content)
+        break
+      case WsMessageType.Pong:
+        counters.add('drop_ws_pong')
+        return
+      default:
+        unreachable(type)
+    }
+    // 2: dropped; the dropped handler of the listener counts it.
+    if (result !== 2) counters.values[C.ws_messages_out] = (counters.values[C.ws_messages_out] as number) + 1
+  }
+
+  #closeClient(code: number, reason: string): void {
+    const ws = this.ws
+    if (ws === null) return
+    // Cleared first: uWebSockets.js calls the close handler inside end(), and this close is not the client's.
+    this.ws = null
+    this.#clientGone()
+    ws.end(code, nativeString(reason))
+  }
+
+  #dropClient(): void {
+    const ws = this.ws
+    const upgrade = this.upgrade
+    this.ws = null
+    this.upgrade = null
+    if (ws !== null) {
+      this.#clientGone()
+      ws.close()
+    } else if (upgrade !== null) {
+      upgrade.res.close()
+    }
+  }
+
+  /** What the session still has to say to its backend can take long; its channels are free now. */
+  #clientGone(): void {
+    this.shared.closed()
+    this.context.hub.leave(this)
+  }
+
+  #finish(): void {
+    if (this.ended) return
+    this.ended = true
+    this.context.hub.leave(this)
+    this.context.deadlines.clear(this)
+    this.shared.connections.delete(this)
+    this.shared.accountBuffer(-this.#bufferedBytes)
+    this.#bufferedBytes = 0
+  }
+
+  /** Keeps the shard's sum of what waits for backends; above the cap this session, which grew it, is the one to go. */
+  protected accountBuffer(): void {
+    const bytes = this.bufferedBytes
+    const grown = bytes - this.#bufferedBytes
+    if (grown === 0) return
+    this.#bufferedBytes = bytes
+    if (this.shared.accountBuffer(grown) || grown < 0) return
+    this.session.handleBufferCap(this.nowMs())
+    this.drive()
+  }
+
+  #access(upgrade: Upgrade, status: number, bytes: number, outcome: string): void {
+    this.shared.access(upgrade, this.route, this.target, status, bytes, outcome)
+  }
+}
