@@ -9,7 +9,7 @@ import http from 'node:http'
 import { join } from 'node:path'
 import { PROJECT_FOLDER } from './gateway.js'
 import { type BackendCall, ScriptedBackend } from './scripted-backend.js'
-import { Waiters } from './wait.js'
+import { Waiters, withDeadline } from './wait.js'
 
 const alive = new Set<ChildProcess>()
 process.on('exit', () => {
@@ -56,6 +56,14 @@ export class ExampleBackend {
   /** What it has printed. */
   get output(): string {
     return this.#output.text
+  }
+
+  /** As an operator ends it: it answers what it has, and exits with 0. */
+  async stop(): Promise<void> {
+    const exited = once(this.#child, 'exit') as Promise<[code: number | null]>
+    this.#child.kill('SIGTERM')
+    const [code] = await withDeadline(exited, () => `the backend ends after SIGTERM\n${this.output}`)
+    if (code !== 0) throw new Error(`exit code ${code}\n${this.output}`)
   }
 
   async kill(): Promise<void> {

@@ -5,26 +5,34 @@
 //   http://localhost:7999/                               the chat, in as many windows as you like
 //
 // PORT (3000) and GRIP_URL (http://127.0.0.1:5561/) come from the environment. With a key in GRIP_URL, as in
-// http://127.0.0.1:5561/?iss=pushpin&key=changeme, only requests that the gateway has signed with it are answered.
+// http://127.0.0.1:5561/?iss=pushpin&key=changeme, only requests that the gateway has signed with it are answered. With
+// several gateways GRIP_URL names them all, separated by blanks: each gets every message.
 //
 // The gateway holds the WebSockets. Each message arrives here as an HTTP request; what a connection must remember (its
 // name) lies with the gateway as meta and comes with every request. So this process can be stopped and started at any
 // time, and nobody is disconnected.
 import { readFileSync } from 'node:fs'
 import { ServeGrip } from '@fanoutio/serve-grip'
-import { WebSocketMessageFormat } from '@fanoutio/grip'
+import { Publisher, WebSocketMessageFormat } from '@fanoutio/grip'
 import express from 'express'
 
 const port = Number(process.env.PORT ?? 3000)
-const gripUrl = process.env.GRIP_URL ?? 'http://127.0.0.1:5561/'
+const gripUrls = (process.env.GRIP_URL ?? 'http://127.0.0.1:5561/').split(' ')
 const MESSAGE_CHARS_MAX = 2_000
 const NAME_CHARS_MAX = 30
 
 const page = readFileSync(new URL('page.html', import.meta.url), 'utf8')
-const serveGrip = new ServeGrip({ grip: gripUrl })
+const serveGrip = new ServeGrip({ grip: new Publisher(gripUrls) })
 const publisher = serveGrip.getPublisher()
 const app = express()
 app.disable('x-powered-by')
+
+// While it ends, the backend says with each answer that the connection will not be used again.
+let isEnding = false
+app.use((request, response, next) => {
+  if (isEnding) response.set('Connection', 'close')
+  next()
+})
 
 app.get('/', (request, response) => {
   response.type('html').send(page)
@@ -99,7 +107,7 @@ async function say(channel, line, socket) {
   try {
     await publisher.publishFormats(channel, new WebSocketMessageFormat(line))
   } catch (error) {
-    console.error(`publish to ${gripUrl} failed: ${error.message}`)
+    console.error(`publish failed: ${error.message}`)
     socket.send('Your message could not be delivered; please try again.')
   }
 }
@@ -110,6 +118,18 @@ const server = app.listen(port, '127.0.0.1', (error) => {
     process.exitCode = 1
     return
   }
-  console.log(`chat backend on http://127.0.0.1:${port}/, publishing to ${new URL(gripUrl).origin}`)
+  console.log(
+    `chat backend on http://127.0.0.1:${port}/, publishing to ${gripUrls.map((url) => new URL(url).origin).join(' and ')}`,
+  )
 })
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.close())
+
+// New connections are refused: the gateway tries again until the next process is there. Idle ones are not cut, as
+// server.close() would do: a request may be on its way on one of them, and what was sent and not answered cannot be sent
+// again. They end with their next answer, or unused after 5 s.
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    isEnding = true
+    server.closeIdleConnections = () => {}
+    server.close()
+  })
+}
