@@ -9,6 +9,7 @@ import type { Route, Target } from '../routing/types.js'
 import { headerValue, trimBlanks } from '../wire/headers.js'
 import { type JwtKey, Signer, decodeSigningKey, decodeVerifyingKey, verifyToken } from '../wire/jwt.js'
 import type { Header } from '../wire/publish-types.js'
+import { InternedStrings } from './interned-strings.js'
 
 /** A client's request head, copied out of uWebSockets.js. */
 export interface ClientHead {
@@ -34,14 +35,17 @@ export interface Forwarded {
   readonly gripActive: boolean
 }
 
-/** The part of a WebSocket-over-HTTP session's request head that never changes, kept as few strings as possible. */
+/**
+ * The part of a WebSocket-over-HTTP session's request head that never changes. A session keeps it as long as it lives,
+ * so it holds nothing but what differs between sessions, and strings that are shared where they are equal.
+ */
 export interface WebSocketHead {
-  readonly host: string
   readonly path: string
-  /** Headers before Grip-Sig, `name\nvalue\n…` without a line break at the end. */
-  readonly clientBlock: string
-  /** Headers after Grip-Sig, in the same form. */
-  readonly tail: string
+  /** Headers before Grip-Sig, flat. */
+  readonly clientHeaders: readonly string[]
+  readonly connectionId: string
+  /** The target is offered the grip extension. */
+  readonly isGripOffered: boolean
   readonly trusted: boolean
 }
 
@@ -92,6 +96,7 @@ export class Forwarding {
   readonly #plans = new WeakMap<Route, RoutePlan>()
   readonly #signers = new Map<string, Signer | null>()
   readonly #needMark: ReadonlySet<string>
+  readonly #interned = new InternedStrings()
   /** Faults of keys, for the log; requests go unsigned then. */
   readonly faults: string[] = []
 
@@ -130,19 +135,24 @@ export class Forwarding {
   ): WebSocketHead | null {
     const forwarded = this.forward(head, route, target, { webSocket: true, nowEpochMs: options.nowEpochMs })
     if (forwarded === null) return null
-    const { host, path, headers, trusted } = forwarded
+    const { path, headers, trusted } = forwarded
     const signed = this.#plan(route).signer !== null
-    const block: string[] = []
+    const kept: string[] = []
     for (let index = 0; index < headers.length; index += 2) {
       const name = headers[index] as string
       const lower = name.toLowerCase()
       // The signature is made anew for each request.
       if (isNotForEvents(lower) || (signed && lower === 'grip-sig')) continue
-      block.push(name, headers[index + 1] as string)
+      kept.push(this.#interned.intern(name), this.#interned.intern(headers[index + 1] as string))
     }
-    const tail = route.noGrip ? [] : ['Sec-WebSocket-Extensions', 'grip']
-    tail.push('Accept', EVENTS_TYPE, 'Connection-Id', options.connectionId, 'Content-Type', EVENTS_TYPE)
-    return { host, path, clientBlock: block.join('\n'), tail: tail.join('\n'), trusted }
+    return {
+      path: this.#interned.intern(path),
+      // A copy without the room that push() has left for more.
+      clientHeaders: kept.slice(0),
+      connectionId: options.connectionId,
+      isGripOffered: !route.noGrip,
+      trusted,
+    }
   }
 
   /** A fresh Grip-Sig for `route`, the same string for calls within one second; null: the route signs nothing. */
@@ -264,9 +274,10 @@ function isNotForEvents(lower: string): boolean {
 
 /** The whole header list of one WebSocket-over-HTTP request. */
 export function webSocketRequestHeaders(head: WebSocketHead, parts: WebSocketRequestParts): string[] {
-  const headers = head.clientBlock.split('\n')
+  const headers = head.clientHeaders.slice(0)
   if (parts.signature !== null) headers.push('Grip-Sig', parts.signature)
-  for (const text of head.tail.split('\n')) headers.push(text)
+  if (head.isGripOffered) headers.push('Sec-WebSocket-Extensions', 'grip')
+  headers.push('Accept', EVENTS_TYPE, 'Connection-Id', head.connectionId, 'Content-Type', EVENTS_TYPE)
   headers.push('Content-Length', String(parts.contentLength))
   if (parts.replayedBytes > 0) headers.push('Content-Bytes-Replayed', String(parts.replayedBytes))
   for (const [name, value] of parts.meta) headers.push(`Meta-${name}`, value)

@@ -73,7 +73,10 @@ export abstract class Channel extends DeadlineEntry {
     const list = this.#list(subscription.receiver)
     subscription.place = list.length
     list.push(subscription)
-    subscription.receiver.subscriptions.push(subscription)
+    const { receiver } = subscription
+    // Most receivers hold one channel, and a list made with it has room for one: push() would make room for 17.
+    if (receiver.subscriptions.length === 0) receiver.subscriptions = [subscription]
+    else receiver.subscriptions.push(subscription)
   }
 
   remove(subscription: Subscription): void {

@@ -3,6 +3,7 @@
  * extension, control messages). Exists only for sessions whose backend speaks it or whose target has implicit channels.
  */
 import { Buffer } from 'node:buffer'
+import { EMPTY_BYTES } from '../base/bytes.js'
 import { CHANNEL_BYTES_MAX } from '../base/limits.js'
 import { CONTROL_PREFIX, type ControlMessage, decodeControlMessage } from '../wire/grip-control.js'
 import { CHANNEL_FILTERS_MAX } from '../wire/instruct-types.js'
@@ -24,13 +25,28 @@ const CONTROL_MESSAGE_BYTES_MAX = 16_384
 
 const CONTROL_PREFIX_BYTES = Buffer.from(CONTROL_PREFIX, 'latin1')
 
+const NO_CHANNELS: readonly string[] = []
+const NO_FILTERS: readonly string[] = []
+
+/** The message prefix met last: nearly all sessions of a backend have the same, and a buffer each would cost 184 bytes. */
+let lastPrefix = ''
+let lastPrefixBytes: Buffer = EMPTY_BYTES
+
+function prefixBytes(prefix: string): Buffer {
+  if (prefix !== lastPrefix) {
+    lastPrefixBytes = Buffer.from(prefix, 'latin1')
+    lastPrefix = prefix
+  }
+  return lastPrefixBytes
+}
+
 export class WsGrip {
   readonly #config: WsGripConfig
   readonly #outbox: WsOutbox
   /** null: the backend did not ask for GRIP; its messages go to the client as they are. */
   readonly #messagePrefix: Buffer | null
   /** Held, implicit ones included, as the hub knows them. */
-  readonly #channels: string[] = []
+  #channels: readonly string[] = NO_CHANNELS
   #connectionMeta: Readonly<Record<string, string>> | null = null
   #sessionId: string | null = null
   #automatic: WsAutomatic | null = null
@@ -41,7 +57,7 @@ export class WsGrip {
   constructor(config: WsGripConfig, outbox: WsOutbox, messagePrefix: string | null) {
     this.#config = config
     this.#outbox = outbox
-    this.#messagePrefix = messagePrefix === null ? null : Buffer.from(messagePrefix, 'latin1')
+    this.#messagePrefix = messagePrefix === null ? null : prefixBytes(messagePrefix)
     for (const channel of config.implicitChannels) this.#hold(channel, [])
   }
 
@@ -132,14 +148,14 @@ export class WsGrip {
   }
 
   #hold(name: string, filters: readonly string[]): void {
-    if (!this.#channels.includes(name)) this.#channels.push(name)
-    this.#outbox.subscribe({ name, prevId: null, filters })
+    // A list with room for what it holds: push() would make room for 17, and most sessions hold one channel.
+    if (!this.#channels.includes(name)) this.#channels = this.#channels.concat(name)
+    this.#outbox.subscribe({ name, prevId: null, filters: filters.length === 0 ? NO_FILTERS : filters })
   }
 
   #unsubscribe(name: string): void {
-    const index = this.#channels.indexOf(name)
-    if (index < 0 || this.#config.implicitChannels.includes(name)) return
-    this.#channels.splice(index, 1)
+    if (!this.#channels.includes(name) || this.#config.implicitChannels.includes(name)) return
+    this.#channels = this.#channels.filter((held) => held !== name)
     this.#outbox.unsubscribe(name)
   }
 

@@ -21,7 +21,7 @@ export interface HeldResponseStart {
 
 export class HeldResponse extends DeadlineEntry implements ResponseReceiver, SlotOwner, OpenHttp {
   readonly kind = ReceiverKind.Response
-  readonly subscriptions: Subscription[] = []
+  subscriptions: Subscription[] = []
   readonly #shared: HttpShared
   readonly #slot: ResponseSlot
   readonly #start: HeldResponseStart

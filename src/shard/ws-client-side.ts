@@ -53,7 +53,7 @@ export type WsBackendEffect = Exclude<WsAnyEffect, WsClientEffect | { kind: 'end
 
 export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   readonly kind = ReceiverKind.Ws
-  readonly subscriptions: Subscription[] = []
+  subscriptions: Subscription[] = []
   protected readonly context: ShardContext
   protected readonly shared: WsShared
   protected readonly route: Route

@@ -18,6 +18,10 @@ import type { WsShared } from './ws-shared.js'
 
 type RequestEffect = WsEffect & { kind: 'request' }
 
+// Shared, so that an idle session keeps no empty lists of its own. handleHead makes a list before anything is added.
+const NO_HEADERS: readonly string[] = []
+const NO_BODY: Buffer[] = []
+
 export class WsConnection extends WsClientSide implements BackendHandler {
   protected override readonly session: WsSession
   readonly #head: WebSocketHead | null
@@ -25,8 +29,8 @@ export class WsConnection extends WsClientSide implements BackendHandler {
   // The backend's answer while it comes in.
   #status = 0
   #reason = ''
-  #headers: readonly string[] = []
-  #body: Buffer[] = []
+  #headers: readonly string[] = NO_HEADERS
+  #body: Buffer[] = NO_BODY
   #bodyBytes = 0
 
   constructor(context: ShardContext, shared: WsShared, upgrade: Upgrade, route: Route, targetIndex: number) {
@@ -90,8 +94,8 @@ export class WsConnection extends WsClientSide implements BackendHandler {
       this.context.counters.add('backend_ok')
       const body = this.#body.length === 1 ? (this.#body[0] as Buffer) : Buffer.concat(this.#body)
       const response = { status: this.#status, reason: this.#reason, headers: this.#headers, body }
-      this.#body = []
-      this.#headers = []
+      this.#body = NO_BODY
+      this.#headers = NO_HEADERS
       this.session.handleResponse(response, this.nowMs())
       this.drive()
     } catch (error) {

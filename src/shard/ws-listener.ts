@@ -3,12 +3,12 @@
  * escapes into native code ends the process.
  */
 import { Buffer } from 'node:buffer'
-import { randomUUID } from 'node:crypto'
 import uWS from 'uWebSockets.js'
 import { WS_BACKPRESSURE_BYTES_MAX, WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
 import { unreachable } from '../base/assert.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { clientHost } from '../grip/forwarding.js'
+import { newConnectionId } from './connection-id.js'
 import type { ShardContext } from './context.js'
 import { copyClientHead } from './client-head.js'
 import { matchRoute } from './match-route.js'
@@ -114,7 +114,7 @@ function handleUpgrade(
       key: req.getHeader('sec-websocket-key'),
       head,
       startedMs: context.clock.nowMs(),
-      connectionId: randomUUID(),
+      connectionId: newConnectionId(),
       ask: (targetIndex) => {
         current.session = null
         current.session = ask(options, upgrade, route as Route, targetIndex)
