@@ -3,32 +3,26 @@
  * (WebSocket-over-HTTP protocol: Content-Bytes-Accepted, Content-Bytes-Replayed).
  *
  * Messages enter at the tail, are offered in a request, and leave at the head when the backend has accepted their
- * bytes. What was offered and not accepted is offered again, in front of what came meanwhile. A message is never
- * copied, only sliced, except for a short tail that would keep a much larger buffer alive.
+ * bytes. What was offered and not accepted is offered again, in front of what came meanwhile. A large message is never
+ * copied, only sliced, except for a short tail that would keep a much larger buffer alive; small ones are encoded once,
+ * into runs (ws-replay-run.ts).
  *
- * Every step is linear in what it touches: append O(1), offer in the messages offered, accept in those removed.
+ * Every step is linear in what it touches: append in the small message's bytes, offer in the runs offered, accept in
+ * the messages removed.
  *
  * Invariants: accepted <= offered <= appended, in bytes; replayedCount <= count and replayedBytes <= bytes.
  */
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { assert } from '../base/assert.js'
 import type { WsContentEventType, WebSocketEventsBody } from '../wire/websocket-events.js'
+import { JOINED_CONTENT_BYTES_MAX, JoinedRun, LargeRun, type WsReplayRun } from './ws-replay-run.js'
 
 /** What a waiting message weighs beside its content: a flood of empty messages must meet the limit too. */
 export const REPLAY_MESSAGE_BYTES = 128
 
-/** A tail shorter than this part of the buffer it is cut from is copied out. Makes all copies of one message cost O(its length). */
-const PINNED_TIMES_MAX = 4
-
-interface Message {
-  readonly type: WsContentEventType
-  content: Buffer
-  next: Message | null
-}
-
 export class WsReplay {
-  #first: Message | null = null
-  #last: Message | null = null
+  #first: WsReplayRun | null = null
+  #last: WsReplayRun | null = null
   /** Messages and content bytes held. */
   #count = 0
   #bytes = 0
@@ -76,12 +70,17 @@ export class WsReplay {
   }
 
   append(type: WsContentEventType, content: Buffer): void {
-    const message: Message = { type, content, next: null }
-    if (this.#last === null) this.#first = message
-    else this.#last.next = message
-    this.#last = message
+    const last = this.#last
     this.#count++
     this.#bytes += content.length
+    if (content.length > JOINED_CONTENT_BYTES_MAX) this.#push(new LargeRun(type, content))
+    else if (last?.isJoined !== true || !last.add(type, content)) this.#push(JoinedRun.of(type, content, last))
+  }
+
+  #push(run: WsReplayRun): void {
+    if (this.#last === null) this.#first = run
+    else this.#last.next = run
+    this.#last = run
   }
 
   /**
@@ -89,21 +88,46 @@ export class WsReplay {
    * always fits) or until the body has `messagesMax` of them. Returns whether everything fitted.
    */
   offer(body: WebSocketEventsBody, newBytesMax: number, messagesMax: number): boolean {
-    let count = 0
-    let bytes = 0
-    let message = this.#first
-    while (message !== null && count < messagesMax) {
-      const size = message.content.length
-      const isNew = count >= this.#replayedCount
-      if (isNew && count > this.#replayedCount && bytes + size - this.#replayedBytes > newBytesMax) break
-      body.add(message.type, message.content)
-      count++
-      bytes += size
-      message = message.next
+    this.#offeredCount = 0
+    this.#offeredBytes = 0
+    let run = this.#first
+    while (run !== null && this.#offerRun(run, body, newBytesMax, messagesMax)) run = run.next
+    return run === null
+  }
+
+  /** Returns whether all of it fitted. */
+  #offerRun(run: WsReplayRun, body: WebSocketEventsBody, newBytesMax: number, messagesMax: number): boolean {
+    if (!run.isJoined) {
+      if (!this.#offerMessage(run.contentBytes, newBytesMax, messagesMax)) return false
+      body.add(run.type, run.content)
+      return true
     }
-    this.#offeredCount = count
+    const { count, contentBytes } = run
+    const bytes = this.#offeredBytes + contentBytes
+    if (this.#offeredCount + count <= messagesMax && bytes - this.#replayedBytes <= newBytesMax) {
+      body.addEncoded(run.encoded())
+      this.#offeredCount += count
+      this.#offeredBytes = bytes
+      return true
+    }
+    let at = run.start
+    let left = count
+    while (left > 0 && this.#offerMessage(run.contentBytesAt(at), newBytesMax, messagesMax)) {
+      at = run.nextOf(at)
+      left--
+    }
+    if (left < count) body.addEncoded(run.encoded(at))
+    return left === 0
+  }
+
+  /** Counts a message as offered, if it may be. */
+  #offerMessage(contentBytes: number, newBytesMax: number, messagesMax: number): boolean {
+    if (this.#offeredCount >= messagesMax) return false
+    const bytes = this.#offeredBytes + contentBytes
+    if (this.#offeredCount > this.#replayedCount && bytes - this.#replayedBytes > newBytesMax) return false
+    this.#offeredCount++
     this.#offeredBytes = bytes
-    return message === null
+    return true
   }
 
   /**
@@ -112,19 +136,7 @@ export class WsReplay {
    */
   accept(contentBytes: number): boolean {
     assert(contentBytes >= 0 && contentBytes <= this.#offeredBytes, 'no more can be accepted than was offered')
-    let left = contentBytes
-    let removed = 0
-    // Only what was offered may go: an empty message that arrived since then stays, whatever stands before it.
-    while (removed < this.#offeredCount) {
-      const first = this.#first as Message
-      if (left < first.content.length) {
-        if (left > 0) first.content = tailOf(first.content, left)
-        break
-      }
-      left -= first.content.length
-      this.#first = first.next
-      removed++
-    }
+    const removed = this.#remove(contentBytes)
     if (this.#first === null) this.#last = null
     this.#count -= removed
     this.#bytes -= contentBytes
@@ -133,6 +145,44 @@ export class WsReplay {
     this.#offeredCount = 0
     this.#offeredBytes = 0
     return removed > 0 || contentBytes > 0
+  }
+
+  /**
+   * Takes the first bytes off, and the messages that are whole in them: returns how many. Only what was offered may go:
+   * an empty message that arrived since then stays, whatever stands before it.
+   */
+  #remove(contentBytes: number): number {
+    let left = contentBytes
+    let removed = 0
+    while (removed < this.#offeredCount) {
+      const run = this.#first as WsReplayRun
+      if (left >= run.contentBytes && run.count <= this.#offeredCount - removed) {
+        left -= run.contentBytes
+        removed += run.count
+        this.#first = run.next
+      } else if (run.isJoined) {
+        const bytes = run.contentBytesAt(run.start)
+        if (left < bytes) {
+          if (left > 0) this.#cutFirst(run, left)
+          break
+        }
+        left -= bytes
+        removed++
+        run.shift()
+      } else {
+        if (left > 0) run.cut(left)
+        break
+      }
+    }
+    return removed
+  }
+
+  /** Cuts the first message of the first run in two: what is left of it is a run of its own. */
+  #cutFirst(run: JoinedRun, bytes: number): void {
+    const cut = run.shiftCut(bytes)
+    this.#first = cut
+    cut.next = run.count > 0 ? run : run.next
+    if (run.count === 0 && this.#last === run) this.#last = cut
   }
 
   clear(): void {
@@ -145,12 +195,4 @@ export class WsReplay {
     this.#offeredCount = 0
     this.#offeredBytes = 0
   }
-}
-
-function tailOf(content: Buffer, from: number): Buffer {
-  const tail = content.subarray(from)
-  const pinnedBytes = content.buffer.byteLength
-  // Short buffers live in Node's shared pool: copying from it would land in it again.
-  if (pinnedBytes <= Buffer.poolSize || tail.length * PINNED_TIMES_MAX >= pinnedBytes) return tail
-  return Buffer.from(tail)
 }
