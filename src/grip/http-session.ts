@@ -44,9 +44,9 @@ export function proxyFailed(debugMessage: string | null): HttpAnswer {
   return textAnswer(502, 'Bad Gateway', debugMessage ?? 'Error while proxying to origin.')
 }
 
-/** `reason` as Pushpin names it: invalid token, unsupported transfer encoding … */
-export function badRequest(reason: string): HttpAnswer {
-  return textAnswer(400, 'Bad Request', `Failed to parse request: ${reason}`)
+/** `message` as Pushpin has it: Failed to parse request: invalid token … */
+export function badRequest(message: string): HttpAnswer {
+  return textAnswer(400, 'Bad Request', message)
 }
 
 /** The channels could not be made live in time. */

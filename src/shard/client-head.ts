@@ -20,16 +20,70 @@ export function copyClientHead(res: uWS.HttpResponse, req: uWS.HttpRequest, ssl:
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** DEL, or what is left of bytes that are not UTF-8. */
+const NOT_IN_TARGET = /\x7f|\xef\xbf\xbd/
+const DIGITS = /^[0-9]+$/
 
-/** What is wrong with a head that uWebSockets.js let through, in Pushpin's words; null: nothing. */
-export function headFault(head: ClientHead): string | null {
-  if (!TOKEN.test(head.method)) return 'invalid token'
-  const encoding = headerValue(head.headers, 'transfer-encoding')
-  if (encoding !== null && encoding.toLowerCase() !== 'chunked') return 'unsupported transfer encoding'
-  return null
+/**
+ * What is wrong with a head that uWebSockets.js let through, in Pushpin's words; null: nothing.
+ *
+ * uWebSockets.js calls its handlers before it has looked at the framing, and then reads any Transfer-Encoding as
+ * chunked and the first of several Content-Lengths. Whoever stands before or behind us may read it otherwise and find
+ * requests where we see a body (RFC 9112 §11.2), so only what has one meaning passes.
+ */
+export function headFault({ method, path, headers }: ClientHead): string | null {
+  if (!TOKEN.test(method) || NOT_IN_TARGET.test(path)) return parseFault('invalid token')
+  let lengths = 0
+  let encodings = 0
+  for (let index = 0; index < headers.length; index += 2) {
+    const value = headers[index + 1] as string
+    switch (headers[index]) {
+      case 'content-length':
+        if (++lengths > 1 || !DIGITS.test(value) || !Number.isSafeInteger(Number(value)))
+          return parseFault('invalid content length')
+        break
+      case 'transfer-encoding':
+        if (++encodings > 1 || value.toLowerCase() !== 'chunked') return parseFault('unsupported transfer encoding')
+        break
+      case 'upgrade':
+        // A valid one has gone to the WebSocket listener.
+        if (isWebSocket(value)) return BAD_UPGRADE
+        break
+    }
+  }
+  return lengths + encodings > 1 ? parseFault('invalid content length') : null
+}
+
+function parseFault(reason: string): string {
+  return `Failed to parse request: ${reason}`
+}
+
+const BAD_UPGRADE =
+  'Request contained an Upgrade header with value "websocket" but the request was not a valid WebSocket request.'
+
+function isWebSocket(upgrade: string): boolean {
+  return upgrade.toLowerCase() === 'websocket'
+}
+
+/**
+ * uWebSockets.js takes every GET with a key of 24 bytes for a WebSocket. False: it is none, or a malformed one; either
+ * way a matter of the HTTP listener. (RFC 6455 §4.2.1, without Connection, at which Pushpin does not look.)
+ */
+export function isWebSocketRequest(req: uWS.HttpRequest): boolean {
+  const length = req.getHeader('content-length')
+  return (
+    isWebSocket(req.getHeader('upgrade')) &&
+    req.getHeader('sec-websocket-version') === '13' &&
+    req.getHeader('transfer-encoding') === '' &&
+    (length === '' || length === '0')
+  )
+}
+
+export function isChunked(headers: readonly string[]): boolean {
+  return headerValue(headers, 'transfer-encoding') !== null
 }
 
 export function hasRequestBody(headers: readonly string[]): boolean {
   const length = headerValue(headers, 'content-length')
-  return length === null ? headerValue(headers, 'transfer-encoding') !== null : Number(length) > 0
+  return length === null ? isChunked(headers) : Number(length) > 0
 }

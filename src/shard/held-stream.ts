@@ -140,6 +140,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
         res,
         headers.filter(([name]) => name.toLowerCase() !== 'date'),
       )
+      if (this.#slot.isClosing) res.writeHeader('Connection', 'close')
       res.write(first)
     })
     return first
@@ -189,7 +190,11 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
   #refuse(opening: Opening): void {
     this.#opening = null
     if (opening.isStreamed) return this.#finish()
-    const bytes = writeAnswer(this.#slot, acceptUnavailable(), { isHead: false, close: false, isCloseAsked: false })
+    const bytes = writeAnswer(this.#slot, acceptUnavailable(), {
+      isHead: false,
+      close: this.#slot.isClosing,
+      isCloseAsked: false,
+    })
     opening.opened(500, bytes, 'error')
     this.#leave()
   }
@@ -197,6 +202,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
   #finish(): void {
     if (!this.#slot.isOpen) return
     const { res } = this.#slot
+    this.#slot.ending()
     res.cork(() => {
       res.end()
     })

@@ -28,7 +28,7 @@ import { parseHostPort } from '../routing/host.js'
 import type { Route, Target } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import { countBackendFailure } from './backend-results.js'
-import { copyClientHead, hasRequestBody, headFault } from './client-head.js'
+import { copyClientHead, hasRequestBody, headFault, isChunked } from './client-head.js'
 import type { ShardContext } from './context.js'
 import { HeldResponse } from './held-response.js'
 import { HeldStream } from './held-stream.js'
@@ -66,9 +66,14 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #session: HttpSession | null = null
   #backend: BackendExchange | null = null
   #state: State = State.Requesting
-  /** The connection ends behind the answer: our idea, and the client's. */
-  #isClosing = false
+  /** The client wants the connection to end behind the answer. When it is our idea, the slot knows. */
   #isCloseAsked = false
+  /**
+   * Nothing behind this request is taken for a request: its framing is faulty, or chunked, of which uWebSockets.js
+   * reads more than the standard allows. So it is never answered inside the callback in which it came: what follows in
+   * the same segment then ends the connection, and so does the answer.
+   */
+  #isLast = false
   // The backend's answer.
   #answerHead: ResponseHead = NO_HEAD
   #body: Buffer[] = []
@@ -92,8 +97,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   start(): void {
     try {
       const answer = this.#open()
-      if (answer !== null) this.#answer(answer, 'error')
-      else if (hasRequestBody(this.#head.headers)) this.#receive()
+      if (answer !== null) {
+        this.#outside(() => {
+          this.#answer(answer, 'error')
+        })
+      } else if (hasRequestBody(this.#head.headers)) this.#receive()
       else this.#requestNext()
     } catch (error) {
       this.fail(error)
@@ -102,7 +110,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   /** Refuses the request at the door: the gateway is shutting down. */
   refuse(): void {
-    this.#isClosing = true
+    this.#slot.isClosing = true
     this.#guard(() => {
       this.#answer(requestFailed(), 'error')
     })
@@ -110,7 +118,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   drain(): void {
     // What is under way may finish; the connection ends behind it.
-    this.#isClosing = true
+    this.#slot.isClosing = true
   }
 
   fail(error: unknown): void {
@@ -227,13 +235,19 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   /** Finds the route. An answer: the request ends here. */
   #open(): HttpAnswer | null {
     const fault = headFault(this.#head)
-    if (fault !== null) {
-      this.#isClosing = true
-      return badRequest(fault)
-    }
+    this.#isLast = fault !== null || isChunked(this.#head.headers)
+    this.#slot.isClosing = this.#isLast
+    if (fault !== null) return badRequest(fault)
     this.#isCloseAsked = headerValue(this.#head.headers, 'connection')?.toLowerCase() === 'close'
     this.#route = matchRoute(this.#context, this.#head, 'http')
     return this.#route === null ? routeNotFound(this.#hostName()) : null
+  }
+
+  #outside(run: () => void): void {
+    if (!this.#isLast) return run()
+    setImmediate(() => {
+      if (this.#state !== State.Ended) this.#guard(run)
+    })
   }
 
   #hostName(): string {
@@ -253,7 +267,9 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         if (isStarted) return
         isStarted = true
         if (!isLast) this.#shared.uploads.add(this)
-        this.#requestNext()
+        this.#outside(() => {
+          this.#requestNext()
+        })
       } catch (error) {
         this.fail(error)
       }
@@ -291,8 +307,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   /** A complete body of declared length is sent in one piece. A chunked one goes out chunked, as it came. */
   #bodyOf(upload: HttpUpload): Buffer | Readable {
-    const isChunked = headerValue(this.#head.headers, 'content-length') === null
-    return isChunked ? upload.read(true) : (upload.whole() ?? upload.read(false))
+    return isChunked(this.#head.headers) ? upload.read(true) : (upload.whole() ?? upload.read(false))
   }
 
   #exhausted(): HttpAnswer {
@@ -359,7 +374,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       this.#backend?.resume()
     })
     this.#writer = writer
-    const headers = this.#isCloseAsked || this.#isClosing ? [...head.headers, 'Connection', 'close'] : head.headers
+    const close = this.#isCloseAsked || this.#slot.isClosing
+    const headers = close ? [...head.headers, 'Connection', 'close'] : head.headers
     writer.start({ ...head, headers }, first)
   }
 
@@ -472,7 +488,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     // An answer before the end of the upload: the rest of it is not waited for.
     const isEarly = this.#upload !== null && !this.#upload.isComplete
     const isCloseAsked = this.#isCloseAsked
-    return { isHead: this.#isHead(), close: isCloseAsked || this.#isClosing || isEarly, isCloseAsked }
+    return { isHead: this.#isHead(), close: isCloseAsked || this.#slot.isClosing || isEarly, isCloseAsked }
   }
 
   #isHead(): boolean {

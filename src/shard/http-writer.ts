@@ -38,19 +38,20 @@ export function writeAnswer(slot: ResponseSlot, answer: HttpAnswer, options: Ans
   res.cork(() => {
     writeStatus(res, status, reason)
     writeHeaders(res, headers)
-    endWhole(res, status, body, body.length, options)
+    endWhole(slot, status, body, body.length, options)
   })
   slot.ended()
   return options.isHead || hasNoBody(status) ? 0 : body.length
 }
 
 function endWhole(
-  res: uWS.HttpResponse,
+  slot: ResponseSlot,
   status: number,
   body: Buffer,
   length: number | null,
   { isHead, close, isCloseAsked }: AnswerOptions,
 ): void {
+  const { res } = slot
   const hasBody = !isHead && !hasNoBody(status)
   // res.end() says it itself when the client did not ask for it.
   if (isCloseAsked || (close && !hasBody)) res.writeHeader('Connection', 'close')
@@ -59,7 +60,8 @@ function endWhole(
     return
   }
   // Without arguments only: given a length, uWebSockets.js lets no further request on the connection; given undefined,
-  // it writes a length of its own. So there is no way to close here, which the client then does.
+  // it writes a length of its own. So there is no way to close here.
+  slot.ending()
   if (isHead && length !== null && !hasNoBody(status)) res.writeHeader('Content-Length', String(length))
   res.endWithoutBody()
 }
@@ -106,7 +108,7 @@ export class HttpWriter {
     res.cork(() => {
       writeStatus(res, head.status, head.reason)
       writeFlatHeaders(res, head.headers)
-      endWhole(res, head.status, body, length, options)
+      endWhole(this.#slot, head.status, body, length, options)
     })
     this.bytes = options.isHead || hasNoBody(head.status) ? 0 : body.length
     this.#slot.ended()
@@ -158,6 +160,7 @@ export class HttpWriter {
     const { res } = this.#slot
     // A body that ended short of its length cannot be ended cleanly.
     if (this.#total !== null) return this.#slot.cut()
+    this.#slot.ending()
     res.cork(() => {
       res.end()
     })
@@ -167,6 +170,7 @@ export class HttpWriter {
   #tryEnd(chunk: Buffer, total: number): boolean {
     const { res } = this.#slot
     const from = res.getWriteOffset()
+    if (from + chunk.length === total) this.#slot.ending()
     let taken = true
     let done = false
     // Corked, or uWebSockets.js complains on stderr. A small chunk that the kernel does not take is then kept by it

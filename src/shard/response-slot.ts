@@ -21,6 +21,8 @@ export class ResponseSlot {
   readonly res: uWS.HttpResponse
   owner: SlotOwner
   isOpen = true
+  /** Our idea, not the client's: the connection ends behind this response. */
+  isClosing = false
   #watching = false
 
   constructor(res: uWS.HttpResponse, owner: SlotOwner) {
@@ -56,6 +58,14 @@ export class ResponseSlot {
         return true
       }
     })
+  }
+
+  /**
+   * To be called before the last bytes of a response that cannot close the connection by itself (only `end` with a
+   * length can). Not read any more, it ends 10 s later if the client does not end it, and no request gets in.
+   */
+  ending(): void {
+    if (this.isClosing) this.res.pause()
   }
 
   /** To be called when the response has been ended. */

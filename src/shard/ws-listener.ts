@@ -10,7 +10,7 @@ import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { clientHost } from '../grip/forwarding.js'
 import { newConnectionId } from './connection-id.js'
 import type { ShardContext } from './context.js'
-import { copyClientHead } from './client-head.js'
+import { copyClientHead, isWebSocketRequest } from './client-head.js'
 import { matchRoute } from './match-route.js'
 import type { Upgrade, WsClientSide, WsUserData } from './ws-client-side.js'
 import { WsConnection } from './ws-connection.js'
@@ -45,7 +45,8 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
     maxLifetime: 0,
     sendPingsAutomatically: false,
     upgrade: (res, req, socketContext) => {
-      handleUpgrade(options, res, req, socketContext)
+      if (isWebSocketRequest(req)) handleUpgrade(options, res, req, socketContext)
+      else req.setYield(true)
     },
     open: (ws) => {
       guard(ws, (connection) => {

@@ -147,6 +147,26 @@ test(
   },
 )
 
+test('a header without a name hides the headers behind it', async () => {
+  const client = await connect()
+  await client.send(`GET /nameless HTTP/1.1\r\nHost: ${HOST}\r\nX-Seen: 1\r\n: x\r\nX-Hidden: 1\r\n\r\n`)
+  await client.readAnswer()
+  const [call] = await backend.received(1, ({ url }) => url === '/nameless')
+  expect([call?.header('x-seen'), call?.header('x-hidden')]).toEqual(['1', null])
+  client.destroy()
+})
+
+test('a chunk extension is read as part of the size', async () => {
+  const client = await connect()
+  const head = `POST /extension HTTP/1.1\r\nHost: ${HOST}\r\nTransfer-Encoding: chunked\r\n\r\n`
+  // 3, and the semicolon as the digit 11: 59 bytes.
+  const body = 'abc' + 'x'.repeat(56)
+  await client.send(`${head}3;\r\n${body}\r\n0\r\n\r\n`)
+  await client.readAnswer()
+  const [call] = await backend.received(1, ({ url }) => url === '/extension')
+  expect(call?.body.toString()).toBe(body)
+})
+
 describe('one request at a time', () => {
   test.each([
     ['in the same segment', true],
