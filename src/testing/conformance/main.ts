@@ -1,0 +1,89 @@
+/**
+ * `npm run conformance [-- FLAGS]`: the suite against the built gateway, or with --target=pushpin against a Pushpin 1.41.
+ *
+ *   --target=tackboard|pushpin
+ *   --only=REGEXP              scenarios whose `area: name` matches
+ *   --failures                 prints only what is not a pass
+ * for a Pushpin:
+ *   --start=COMMAND            shell command that runs one in the foreground, with {routes} {http} {offset} in it;
+ *                              default: the environment's CONFORMANCE_START
+ *   --http=PORT --publish=PORT --pull=PORT --sub=PORT --command=PORT
+ *                              of one that runs already, with the routes printed by --print-routes
+ *   --backend-ports=PORT       first of the consecutive ports of the backends, as in those routes
+ *   --routes-file=PATH         writes the routes there before the ports are tried
+ *   --print-routes             prints the routes and ends
+ *
+ * Exit code 1: a scenario failed that is not a named deviation.
+ */
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { deviationsOf } from './deviations.js'
+import { routeLines } from './routes.js'
+import { matrix, outcomeLine, runScenarios } from './runner.js'
+import { SCENARIOS, chooseBackendPorts } from './suite.js'
+import { runningPushpin, startPushpin, startTackboard } from './targets.js'
+import type { Target } from './targets.js'
+
+const PORT_FLAGS = ['http', 'publish', 'pull', 'sub', 'command'] as const
+
+const { values: flags } = parseArgs({
+  options: {
+    target: { type: 'string', default: 'tackboard' },
+    only: { type: 'string' },
+    failures: { type: 'boolean', default: false },
+    start: { type: 'string' },
+    http: { type: 'string' },
+    publish: { type: 'string' },
+    pull: { type: 'string' },
+    sub: { type: 'string' },
+    command: { type: 'string' },
+    'backend-ports': { type: 'string' },
+    'routes-file': { type: 'string' },
+    'print-routes': { type: 'boolean', default: false },
+  },
+})
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const firstPort = flags['backend-ports'] === undefined ? null : Number(flags['backend-ports'])
+  const ports = await chooseBackendPorts(firstPort)
+  const routes = routeLines(ports)
+  if (flags['print-routes']) {
+    process.stdout.write(`${routes.join('\n')}\n`)
+    return 0
+  }
+  if (flags['routes-file'] !== undefined) await writeFile(flags['routes-file'], `${routes.join('\n')}\n`)
+  const target = await startTarget(routes)
+  try {
+    const outcomes = await runScenarios(SCENARIOS, target, ports, {
+      ...(flags.only === undefined ? {} : { only: new RegExp(flags.only) }),
+      onOutcome: (outcome) => {
+        if (!flags.failures || outcome.verdict !== 'pass') process.stdout.write(`${outcomeLine(outcome)}\n`)
+      },
+    })
+    process.stdout.write(`\n${target.name}\n${matrix(outcomes)}\n`)
+    printDeviations(target)
+    return outcomes.some(({ verdict }) => verdict === 'FAIL') ? 1 : 0
+  } finally {
+    await target.stop()
+  }
+}
+
+function printDeviations(target: Target): void {
+  for (const { scenario, reason, row } of deviationsOf(target.name))
+    process.stdout.write(`deviation: ${scenario}: ${reason} (docs/COMPATIBILITY.md: ${row})\n`)
+}
+
+async function startTarget(routes: readonly string[]): Promise<Target> {
+  if (flags.target === 'tackboard') return startTackboard(routes)
+  if (flags.target !== 'pushpin') throw new Error(`no such target: ${flags.target}`)
+  const start = flags.start ?? process.env['CONFORMANCE_START']
+  if (flags.http === undefined && start !== undefined) return startPushpin(start, routes)
+  const [http, control, pull, sub, command] = PORT_FLAGS.map((flag) => {
+    const port = Number(flags[flag])
+    if (!Number.isInteger(port)) throw new Error(`--${flag}=PORT or --start=COMMAND is needed`)
+    return port
+  }) as [number, number, number, number, number]
+  return runningPushpin({ http, control, pull, sub, command })
+}

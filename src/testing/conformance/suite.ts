@@ -1,0 +1,20 @@
+/** All scenarios, and the run of them against the built gateway. */
+import { freePorts } from '../free-ports.js'
+import { backendPortsFrom } from './routes.js'
+import type { BackendPorts } from './routes.js'
+import { collectScenarios } from './scenario.js'
+import { accepted } from './scenarios/woh-accepted.js'
+import { wohClose } from './scenarios/woh-close.js'
+import { wohRequests } from './scenarios/woh-requests.js'
+import { wohResponses } from './scenarios/woh-responses.js'
+
+export const SCENARIOS = collectScenarios(wohRequests, wohResponses, accepted, wohClose)
+
+const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).length
+
+/** Consecutive ports from `first`, or free ones. */
+export async function chooseBackendPorts(first: number | null): Promise<BackendPorts> {
+  if (first !== null) return backendPortsFrom(first, OWN_BACKENDS)
+  const [main = 0, dead = 0, ...own] = await freePorts(2 + OWN_BACKENDS)
+  return { main, dead, own }
+}

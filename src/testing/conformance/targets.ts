@@ -1,0 +1,86 @@
+/** What the suite runs against: the built gateway, started here, or a Pushpin, started by a command or running already. */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import net from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts } from '../free-ports.js'
+import { startGateway } from '../gateway.js'
+import type { GatewayPorts } from '../gateway.js'
+import { poll } from '../wait.js'
+
+export type TargetName = 'tackboard' | 'pushpin'
+
+export interface Target {
+  readonly name: TargetName
+  readonly ports: GatewayPorts
+  stop(): Promise<void>
+}
+
+/** Settings under which both are compared; what Pushpin's package ships otherwise. */
+const CONF = {
+  'proxy.sig_key': 'changeme',
+  'handler.message_rate': '1000000',
+  'handler.message_hwm': '1000000',
+} as const
+
+export async function startTackboard(routes: readonly string[]): Promise<Target> {
+  const gateway = await startGateway({ routes, workers: 2, conf: CONF })
+  return { name: 'tackboard', ports: gateway.ports, stop: () => gateway.stop() }
+}
+
+/** One that runs already; nothing is stopped at the end. */
+export async function runningPushpin(ports: GatewayPorts): Promise<Target> {
+  await listening(ports.http)
+  await listening(ports.control)
+  return { name: 'pushpin', ports, stop: async () => {} }
+}
+
+/**
+ * Starts one by a shell command in which `{routes}`, `{http}` and `{offset}` are replaced by the path of the routes
+ * file, the port for clients and the offset of the ports 5560 to 5563. It must stay in the foreground; its process group
+ * gets SIGTERM at the end.
+ */
+export async function startPushpin(command: string, routes: readonly string[]): Promise<Target> {
+  const folder = await mkdtemp(join(tmpdir(), 'conformance-'))
+  const routesFile = join(folder, 'routes')
+  await writeFile(routesFile, `${routes.join('\n')}\n`)
+  const [http = 0, pull = 0] = await freePorts(2)
+  const ports = { http, pull, control: pull + 1, sub: pull + 2, command: pull + 3 }
+  const line = command
+    .replaceAll('{routes}', routesFile)
+    .replaceAll('{http}', String(http))
+    .replaceAll('{offset}', String(pull - 5560))
+  const child = spawn('/bin/sh', ['-c', line], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] })
+  const exited = once(child, 'exit')
+  const stop = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid as number), 'SIGTERM')
+    await exited
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await runningPushpin(ports)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { name: 'pushpin', ports, stop }
+}
+
+async function listening(port: number): Promise<void> {
+  await poll(
+    async () => {
+      const socket = net.connect({ port, host: '127.0.0.1' })
+      try {
+        await once(socket, 'connect')
+        return true
+      } catch {
+        return undefined
+      } finally {
+        socket.destroy()
+      }
+    },
+    () => `port ${port} listens`,
+  )
+}
