@@ -163,8 +163,9 @@ test('WebSocket-over-HTTP: the fixed head and the parts of one request', () => {
   const signature = forwarding.signature(ROUTE, NOW)
   const parts = { signature, contentLength: 6, replayedBytes: 3, meta: [['user', 'u']] as const }
   expect(webSocketRequestHeaders(fixed, parts)).toEqual([
-    ...['Host', 'h', 'sec-websocket-key', 'k', 'cookie', 'c', ...TAIL, 'Grip-Sig', signature],
-    ...['Sec-WebSocket-Extensions', 'grip', 'Accept', 'application/websocket-events', 'Connection-Id', 'id'],
+    ...['Host', 'h', 'sec-websocket-key', 'k', 'cookie', 'c', ...TAIL],
+    ...['Sec-WebSocket-Extensions', 'grip', 'Grip-Sig', signature],
+    ...['Accept', 'application/websocket-events', 'Connection-Id', 'id'],
     ...['Content-Type', 'application/websocket-events', 'Content-Length', '6', 'Content-Bytes-Replayed', '3'],
     ...['Meta-user', 'u'],
   ])

@@ -127,6 +127,19 @@ export class Forwarding {
     return { host: addressed.host, path: addressed.path, headers, trusted, gripActive: !trusted && !route.noGrip }
   }
 
+  /** For a WebSocket of our own: without the client's handshake, whose headers belong to its connection. */
+  forwardWebSocket(head: ClientHead, route: Route, target: Target, nowEpochMs: number): Forwarded | null {
+    const forwarded = this.forward(head, route, target, { webSocket: true, nowEpochMs })
+    if (forwarded === null) return null
+    const headers: string[] = []
+    for (let index = 0; index < forwarded.headers.length; index += 2) {
+      const name = forwarded.headers[index] as string
+      if (!HANDSHAKE.has(name.toLowerCase())) headers.push(name, forwarded.headers[index + 1] as string)
+    }
+    if (!route.noGrip) headers.push('Sec-WebSocket-Extensions', 'grip')
+    return { ...forwarded, headers }
+  }
+
   forwardWebSocketOverHttp(
     head: ClientHead,
     route: Route,
@@ -259,6 +272,11 @@ const NEVER_FORWARDED = [
   'upgrade',
 ]
 
+/** Made anew for each hop; a body an upgrade request cannot have. Sec-WebSocket-Protocol passes. */
+const HANDSHAKE = new Set([
+  ...['content-length', 'sec-websocket-extensions', 'sec-websocket-key', 'sec-websocket-version'],
+])
+
 function isNotForEvents(lower: string): boolean {
   switch (lower) {
     case 'accept':
@@ -275,8 +293,8 @@ function isNotForEvents(lower: string): boolean {
 /** The whole header list of one WebSocket-over-HTTP request. */
 export function webSocketRequestHeaders(head: WebSocketHead, parts: WebSocketRequestParts): string[] {
   const headers = head.clientHeaders.slice(0)
-  if (parts.signature !== null) headers.push('Grip-Sig', parts.signature)
   if (head.isGripOffered) headers.push('Sec-WebSocket-Extensions', 'grip')
+  if (parts.signature !== null) headers.push('Grip-Sig', parts.signature)
   headers.push('Accept', EVENTS_TYPE, 'Connection-Id', head.connectionId, 'Content-Type', EVENTS_TYPE)
   headers.push('Content-Length', String(parts.contentLength))
   if (parts.replayedBytes > 0) headers.push('Content-Bytes-Replayed', String(parts.replayedBytes))
