@@ -6,11 +6,11 @@
  * called before request() has returned.
  */
 import type { Readable } from 'node:stream'
-import { readFileSync } from 'node:fs'
 import { type Dispatcher, Pool, buildConnector } from 'undici'
 import { assert } from '../base/assert.js'
 import { byteStringOfText } from '../base/bytes.js'
 import type { Target } from '../routing/types.js'
+import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
 import { FailureKind } from './types.js'
 import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
 
@@ -18,8 +18,6 @@ import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, Ba
 const RESPONSE_HEAD_BYTES_MAX = 16_384
 /** Header fields of a backend's response; more is a malformed answer (Pushpin: 64). */
 const RESPONSE_HEADERS_MAX = 200
-/** A TCP or TLS connection that is not up after this long has failed. */
-const CONNECT_TIMEOUT_MS = 10_000
 
 /** What of the settings matters here (config/types.ts: Settings fits). Times in seconds. */
 export interface BackendSettings {
@@ -106,8 +104,7 @@ function makeConnector(target: Target): buildConnector.connector {
     connect = buildConnector({
       timeout: CONNECT_TIMEOUT_MS,
       ...(target.ssl ? { rejectUnauthorized: !target.insecure } : {}),
-      ...(target.clientCert === null ? {} : { cert: readFileSync(target.clientCert) }),
-      ...(target.clientKey === null ? {} : { key: readFileSync(target.clientKey) }),
+      ...clientCertificate(target),
     })
   } catch (error) {
     connect = error as Error
@@ -125,15 +122,6 @@ function makeConnector(target: Target): buildConnector.connector {
       else callback(new ConnectError(connectFailureKind(error, target.ssl), error), null)
     })
   }
-}
-
-const NETWORK_ERRORS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EMFILE'])
-
-function connectFailureKind(error: Error, ssl: boolean): FailureKind {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (code === 'ECONNREFUSED') return FailureKind.Connect
-  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return FailureKind.ConnectTimeout
-  return ssl && !NETWORK_ERRORS.has(code) ? FailureKind.Tls : FailureKind.Generic
 }
 
 function failureKind(error: Error): FailureKind {

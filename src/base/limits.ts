@@ -30,6 +30,17 @@ export const STREAM_BACKLOG_BYTES_MAX = 1_048_576
 /** Bytes uWebSockets.js may hold for a WebSocket that reads slowly; a publish above it is dropped and counted. */
 export const WS_BACKPRESSURE_BYTES_MAX = 1_048_576
 
+/** A session whose client has this much unread is not given more by its backend; publishes may go on to the cap. */
+export const WS_STALL_BYTES = WS_BACKPRESSURE_BYTES_MAX / 2
+
+/**
+ * A message of a native WebSocket backend; a longer one ends the session. Pushpin has no such limit, because it passes
+ * on parts of messages; here a message is put together first, so the limit is what one session may cost in memory.
+ */
+export const WS_BACKEND_MESSAGE_BYTES_MAX = 16_777_216
+/** What a message that waits for a native WebSocket backend costs besides its content: its entry in the socket's queue. */
+export const WS_QUEUED_MESSAGE_BYTES = 256
+
 /**
  * Published ids remembered for de-duplication: 60 s of 16,000 ids a second. An entry takes about 200 bytes, so a
  * publisher that sends endless new ids costs 200 MB at most; above it the oldest half is forgotten.

@@ -85,27 +85,41 @@ export function applySetMeta(meta: readonly Header[] | null, headers: readonly s
   return next.length > 0 ? next : null
 }
 
-/** Headers of the answer that concern its framing or the WebSocket handshake, which the gateway makes itself. */
+/** Headers of the answer that concern its framing or the WebSocket handshake: the gateway or uWebSockets.js makes them. */
 const HANDSHAKE = new Set([
   'connection',
   'content-length',
+  'date',
   'sec-websocket-accept',
   'sec-websocket-extensions',
   'transfer-encoding',
   'upgrade',
 ])
 /** Headers that speak to the gateway. Content-Bytes-Accepted is not among them: Pushpin lets it through. */
-const PRIVATE = new Set(['content-type', 'keep-alive-interval', 'sec-websocket-protocol'])
+const PRIVATE = new Set(['content-type', 'keep-alive-interval'])
 
+/** The 101, from the answer to OPEN. */
 export function acceptEffect(response: WsResponse): WsClientEffect {
+  return accept(response.headers, (key) => HANDSHAKE.has(key) || PRIVATE.has(key) || isSetMeta(key))
+}
+
+/** The 101, from the backend's own. */
+export function relayedAccept(headers: readonly string[]): WsClientEffect {
+  return accept(headers, (key) => HANDSHAKE.has(key))
+}
+
+function accept(answered: readonly string[], isLeftOut: (lowerCaseName: string) => boolean): WsClientEffect {
   const headers: Header[] = []
   let protocol = ''
-  for (let index = 0; index + 1 < response.headers.length; index += 2) {
-    const name = response.headers[index] as string
-    const value = response.headers[index + 1] as string
+  for (let index = 0; index + 1 < answered.length; index += 2) {
+    const name = answered[index] as string
+    const value = answered[index + 1] as string
     const key = name.toLowerCase()
-    if (key === 'sec-websocket-protocol' && protocol === '') protocol = value
-    if (HANDSHAKE.has(key) || PRIVATE.has(key) || isSetMeta(key)) continue
+    if (key === 'sec-websocket-protocol') {
+      if (protocol === '') protocol = value
+      continue
+    }
+    if (isLeftOut(key)) continue
     headers.push([name, value])
   }
   return { kind: 'accept', headers, protocol }

@@ -9,8 +9,9 @@
  */
 import type { Buffer } from 'node:buffer'
 import { NO_DEADLINE } from '../base/deadlines.js'
+import { WS_STALL_BYTES } from '../base/limits.js'
 import { parseGripExtension } from '../wire/header-params.js'
-import { WsMessageType } from '../wire/publish-types.js'
+import type { WsMessageType } from '../wire/publish-types.js'
 import { cutCloseReason, WS_CONTROL_FRAME_BYTES_MAX } from '../wire/websocket-events.js'
 import { notLiveRejection } from './ws-answer.js'
 import { type WsAnyEffect, type WsClientEffect, WsDropReason } from './ws-effects.js'
@@ -34,6 +35,7 @@ export abstract class WsClientHalf {
   protected isEnded = false
   protected isDetached = false
   protected unreadBytes = 0
+  #isDropping = false
   /** null: the backend does not speak GRIP on this session and its target has no implicit channels. */
   protected grip: WsGrip | null = null
 
@@ -113,6 +115,11 @@ export abstract class WsClientHalf {
   /** The control message `detach`: the backend is left, the client stays. */
   protected abstract detach(): void
 
+  /** The client does not read what it has: nothing more is written. */
+  protected get isStalled(): boolean {
+    return this.unreadBytes > WS_STALL_BYTES && this.client !== Client.Gone
+  }
+
   protected get automaticDeadlineMs(): number {
     return this.grip?.automatic?.deadlineMs ?? NO_DEADLINE
   }
@@ -172,10 +179,11 @@ export abstract class WsClientHalf {
     this.endClient({ kind: 'close', code, reason: cutCloseReason(reason) }, nowMs)
   }
 
-  /** The last effect for the client. It waits behind what was said before it. */
+  /** The last effect for the client. It waits behind what was said before it; only for a drop nobody has to read. */
   protected endClient(effect: WsClientEffect, _nowMs: number): void {
     if (this.client === Client.Gone || this.isEnding) return
     this.isEnding = true
+    this.#isDropping = effect.kind === 'drop'
     this.outbox.push(effect)
   }
 
@@ -189,6 +197,11 @@ export abstract class WsClientHalf {
 
   /** The next effect for the client, or null. */
   protected takeForClient(): WsClientEffect | null {
+    // What the backend says is never dropped for a slow client: it waits here until the client has read.
+    if (this.isStalled) {
+      if (!this.#isDropping) return null
+      this.outbox.keepLast()
+    }
     const effect = this.outbox.next()
     switch (effect?.kind) {
       case 'accept':

@@ -19,6 +19,10 @@ export class WsOutbox {
     return this.#isWaiting
   }
 
+  get isEmpty(): boolean {
+    return this.#effects === null
+  }
+
   push(effect: WsClientEffect): void {
     if (this.#deferred !== null) this.#deferred.push(effect)
     else this.#append(effect)
@@ -62,6 +66,14 @@ export class WsOutbox {
     }
     if (effect.kind === 'subscribe') this.#isWaiting = true
     return effect
+  }
+
+  /** Forgets what stands in front of the last one. */
+  keepLast(): void {
+    const last = this.#effects?.at(-1)
+    if (last === undefined) return
+    this.#effects = [last]
+    this.#taken = 0
   }
 
   handleLive(): void {

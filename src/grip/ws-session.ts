@@ -262,7 +262,7 @@ export class WsSession extends WsClientHalf {
       if (effect.kind === 'close' && this.#link === Link.Connected && !this.#mustDisconnect) this.#beginClosing()
       return effect
     }
-    if (this.outbox.isWaiting) return null
+    if (this.outbox.isWaiting || this.isStalled) return null
     if (this.#needsRequest()) return this.#nextRequest()
     if (this.client !== Client.Gone || this.#link !== Link.Over || this.isEnded) return null
     this.isEnded = true

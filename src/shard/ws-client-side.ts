@@ -20,7 +20,7 @@ import type { Route, Target } from '../routing/types.js'
 import { PublishAction, type PublishItem, type WsMessageFormat, WsMessageType } from '../wire/publish-types.js'
 import type { ShardContext } from './context.js'
 import { nativeString, writeHeaders } from './native-headers.js'
-import { WS_STALL_BYTES, type WsShared } from './ws-shared.js'
+import type { WsShared } from './ws-shared.js'
 
 const DROP_COUNTERS = {
   [WsDropReason.Buffer]: 'ws_dropped_buffer',
@@ -228,13 +228,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     this.#driving = true
     try {
       for (;;) {
-        const ws = this.ws
-        if (ws !== null) {
-          const unread = ws.getBufferedAmount()
-          this.session.handleUnread(unread)
-          // A frame of the backend is never dropped for a slow client: it waits in the machine until drain.
-          if (unread > WS_STALL_BYTES) break
-        }
+        if (this.ws !== null) this.session.handleUnread(this.ws.getBufferedAmount())
         const effect = this.#postponed ?? this.session.poll()
         this.#postponed = null
         if (effect === null) break

@@ -14,6 +14,7 @@ import { copyClientHead, isWebSocketRequest } from './client-head.js'
 import { matchRoute } from './match-route.js'
 import type { Upgrade, WsClientSide, WsUserData } from './ws-client-side.js'
 import { WsConnection } from './ws-connection.js'
+import { WsTunnelConnection } from './ws-tunnel-connection.js'
 import type { WsShared } from './ws-shared.js'
 
 const BAD_GATEWAY = 'Bad Gateway'
@@ -38,7 +39,8 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
   }
   app.ws<WsUserData>('/*', {
     compression: uWS.DISABLED,
-    maxPayloadLength: WS_MESSAGE_BYTES_MAX,
+    // One limit for all: sessions over HTTP end at a smaller one by themselves.
+    maxPayloadLength: Math.max(context.settings.proxy.wsBufferMax, WS_MESSAGE_BYTES_MAX),
     maxBackpressure: WS_BACKPRESSURE_BYTES_MAX,
     // Liveness is the session's business: no timers or pings of uWebSockets.js.
     idleTimeout: 0,
@@ -150,8 +152,9 @@ function ask(options: WsListenerOptions, upgrade: Upgrade, route: Route, targetI
     case TargetKind.Demo:
       return new WsConnection(context, shared, upgrade, route, targetIndex)
     case TargetKind.Http:
-      if (target.overHttp) return new WsConnection(context, shared, upgrade, route, targetIndex)
-      break
+      return target.overHttp
+        ? new WsConnection(context, shared, upgrade, route, targetIndex)
+        : new WsTunnelConnection(context, shared, upgrade, route, targetIndex)
     case TargetKind.Zhttp:
     case TargetKind.ZhttpReq:
       if (target.overHttp) return new WsConnection(context, shared, upgrade, route, targetIndex)
@@ -160,7 +163,7 @@ function ask(options: WsListenerOptions, upgrade: Upgrade, route: Route, targetI
       return unreachable(target.kind)
   }
   const body = Buffer.from('Error while proxying to origin.\n')
-  context.log.warn({ route: route.id, target: target.name }, 'WebSocket target without over_http is not supported yet')
+  context.log.warn({ route: route.id, target: target.name }, 'zhttp targets are not supported in this version')
   shared.reject(upgrade.res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
   shared.access(upgrade, route, target, 502, body.length, 'error')
   return null

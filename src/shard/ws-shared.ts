@@ -2,7 +2,7 @@
  * What the WebSocket sessions of a shard share: their set, the settings of their machines, the cap over all of them.
  */
 import type uWS from 'uWebSockets.js'
-import { WS_BACKPRESSURE_BYTES_MAX, WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
+import { WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
 import type { WsEffect } from '../grip/ws-effects.js'
 import type { WsSessionConfig } from '../grip/ws-session.js'
 import type { Route, Target } from '../routing/types.js'
@@ -11,9 +11,6 @@ import type { ShardContext } from './context.js'
 import { writeHeaders } from './native-headers.js'
 import { UpgradeShield } from './upgrade-shield.js'
 import type { Upgrade, WsClientSide } from './ws-client-side.js'
-
-/** A session whose client has this much unread is not given more by its backend; publishes may go on to the cap. */
-export const WS_STALL_BYTES = WS_BACKPRESSURE_BYTES_MAX / 2
 
 export interface WsSharedOptions {
   readonly shard: number

@@ -1,0 +1,356 @@
+/**
+ * A WebSocket to a backend, over the client of `ws`.
+ *
+ * What `ws` would decide for itself is taken from it: the request head goes out as it was built, subprotocol and
+ * extensions of the answer are the session's business, pings are answered by nobody, a refusal is handed over with its
+ * body. Nothing is called before connect() has returned, and nothing after terminate().
+ */
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import net from 'node:net'
+import tls from 'node:tls'
+import { type ClientOptions, WebSocket } from 'ws'
+import { bytesOfByteString } from '../base/bytes.js'
+import { WS_BACKEND_MESSAGE_BYTES_MAX, WS_QUEUED_MESSAGE_BYTES, WS_REJECT_RELAY_BYTES_MAX } from '../base/limits.js'
+import type { Target } from '../routing/types.js'
+import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
+import { type BackendFailure, FailureKind } from './types.js'
+
+export interface BackendWebSocketRequest {
+  readonly target: Target
+  /** Value of Host: also the name for SNI and certificates. */
+  readonly host: string
+  /** Path and query, percent-encoded, beginning with `/`. */
+  readonly path: string
+  /** name, value, name, value …: byte strings, `Host` first. The headers of the handshake itself are added. */
+  readonly headers: readonly string[]
+  /** No answer for this long after the connection is there: connect-timeout. */
+  readonly handshakeTimeoutMs: number
+}
+
+/** An answer other than 101. `headers`: flat list of byte strings as received. */
+export interface BackendRejection {
+  readonly status: number
+  readonly reason: string
+  readonly headers: readonly string[]
+  readonly body: Buffer
+}
+
+/**
+ * First exactly one of open, rejected and failure; after open any number of messages, pings and pongs, then exactly one
+ * of closed and gone. Buffers are the receiver's to keep.
+ */
+export interface BackendWebSocketHandler {
+  /** 101. `headers` as received: flat list of byte strings. */
+  handleSocketOpen(headers: readonly string[]): void
+  /** The body has at most WS_REJECT_RELAY_BYTES_MAX bytes; with a longer one the opening fails. */
+  handleSocketRejected(rejection: BackendRejection): void
+  handleSocketFailure(failure: BackendFailure): void
+  handleSocketMessage(content: Buffer, isBinary: boolean): void
+  handleSocketPing(content: Buffer): void
+  handleSocketPong(content: Buffer): void
+  /** All that was to be sent has been handed to the kernel. */
+  handleSocketWritten(): void
+  /** The backend sent a close frame and has had ours. code null: it had none. `reason` is a byte string. */
+  handleSocketClosed(code: number | null, reason: string): void
+  /** The connection ended without a close frame of the backend, or by what no WebSocket may send. */
+  handleSocketGone(message: string): void
+}
+
+/** A backend that has closed the WebSocket is to hang up within this time; then we do. */
+const HANG_UP_MS = 1_000
+
+/** The head of the answer; more is a malformed one. Twice Pushpin's default, so nothing it takes fails. */
+const RESPONSE_HEAD_BYTES_MAX = 16_384
+
+const NO_CODE = 1005
+const NO_CLOSE_FRAME = 1006
+
+export class BackendWebSocket {
+  readonly #request: BackendWebSocketRequest
+  #handler: BackendWebSocketHandler | null
+  #ws: WebSocket | null = null
+  #socket: net.Socket | null = null
+  #isConnected = false
+  #hasTimedOut = false
+  #connectTimer: NodeJS.Timeout | null = null
+  #hangUpTimer: NodeJS.Timeout | null = null
+  #headers: readonly string[] = []
+  /** The 101 has been accepted. */
+  #isOpen = false
+  /** A close frame has been sent. */
+  #isClosing = false
+  /** Messages handed to the socket and not yet to the kernel. */
+  #queuedMessages = 0
+  /** One for all messages. */
+  readonly #written = (): void => {
+    if (--this.#queuedMessages === 0) this.#handler?.handleSocketWritten()
+  }
+
+  constructor(request: BackendWebSocketRequest, handler: BackendWebSocketHandler) {
+    this.#request = request
+    this.#handler = handler
+  }
+
+  connect(): void {
+    try {
+      // The address is a stand-in: connection, path and headers are made below.
+      const ws = new WebSocket('ws://backend/', [], this.#options())
+      this.#ws = ws
+      ws.on('upgrade', (response) => {
+        this.#takeAnswer(response)
+      })
+      ws.on('unexpected-response', (request, response) => {
+        this.#takeRejection(request, response)
+      })
+      ws.on('open', () => {
+        this.#opened()
+      })
+      ws.on('error', (error) => {
+        this.#failed(error)
+      })
+      ws.on('close', (code, reason) => {
+        this.#closed(code, reason)
+      })
+    } catch (error) {
+      setImmediate(() => {
+        this.#failed(error as Error)
+      })
+    }
+  }
+
+  /** Bytes that wait for the kernel, a fixed sum per message included. */
+  get bufferedBytes(): number {
+    return this.#queuedMessages === 0
+      ? 0
+      : (this.#socket?.writableLength ?? 0) + this.#queuedMessages * WS_QUEUED_MESSAGE_BYTES
+  }
+
+  /** `content` must not change any more. */
+  send(content: Buffer, isBinary: boolean): void {
+    this.#queuedMessages++
+    this.#ws?.send(content, { binary: isBinary }, this.#written)
+  }
+
+  ping(content: Buffer): void {
+    this.#queuedMessages++
+    this.#ws?.ping(content, true, this.#written)
+  }
+
+  pong(content: Buffer): void {
+    this.#queuedMessages++
+    this.#ws?.pong(content, true, this.#written)
+  }
+
+  /** Sends a close frame; code null: an empty one. Closed or gone follows. */
+  close(code: number | null, reason: string): void {
+    this.#isClosing = true
+    if (code === null || !isSendable(code)) this.#ws?.close()
+    else this.#ws?.close(code, bytesOfByteString(reason))
+  }
+
+  /** Ends the connection at once. */
+  terminate(): void {
+    this.#handler = null
+    this.#clearTimers()
+    this.#ws?.terminate()
+  }
+
+  pause(): void {
+    this.#ws?.pause()
+  }
+
+  resume(): void {
+    this.#ws?.resume()
+  }
+
+  #options(): ClientOptions {
+    return {
+      autoPong: false,
+      perMessageDeflate: false,
+      // Text is passed on as it is, as Pushpin does.
+      skipUTF8Validation: true,
+      maxPayload: WS_BACKEND_MESSAGE_BYTES_MAX,
+      handshakeTimeout: this.#request.handshakeTimeoutMs,
+      createConnection: () => this.#connect(),
+      finishRequest: (request) => {
+        this.#writeHead(request)
+      },
+      ...{ maxHeaderSize: RESPONSE_HEAD_BYTES_MAX },
+    }
+  }
+
+  #connect(): net.Socket {
+    const { target } = this.#request
+    const { host, port } = target
+    const socket = target.ssl
+      ? tls.connect({
+          host,
+          port,
+          servername: serverName(target, this.#request.host),
+          rejectUnauthorized: !target.insecure,
+          ALPNProtocols: ['http/1.1'],
+          ...clientCertificate(target),
+        })
+      : net.connect({ host, port })
+    this.#socket = socket
+    this.#connectTimer = setTimeout(() => {
+      this.#hasTimedOut = true
+      socket.destroy(new Error('the connection was not made in time'))
+    }, CONNECT_TIMEOUT_MS)
+    socket.once(target.ssl ? 'secureConnect' : 'connect', () => {
+      this.#isConnected = true
+      this.#clearTimers()
+    })
+    return socket
+  }
+
+  /** Runs inside the constructor of `ws`, which has set what belongs to the handshake. */
+  #writeHead(request: ClientRequest): void {
+    request.once('timeout', () => {
+      this.#hasTimedOut = true
+    })
+    try {
+      const { headers, path } = this.#request
+      if (!PATH.test(path)) throw new Error('the path cannot be sent')
+      request.path = path
+      const own = HANDSHAKE.map((name) => [name, request.getHeader(name)] as const)
+      for (const name of request.getHeaderNames()) request.removeHeader(name)
+      for (const [name, values] of grouped(headers))
+        request.setHeader(name, values.length === 1 ? (values[0] as string) : values)
+      for (const [name, value] of own) request.setHeader(name, value as string)
+      request.end()
+    } catch (error) {
+      request.destroy(error as Error)
+    }
+  }
+
+  #takeAnswer(response: IncomingMessage): void {
+    this.#headers = response.rawHeaders
+    // `ws` would refuse a subprotocol or extension it did not offer itself.
+    delete response.headers['sec-websocket-protocol']
+    delete response.headers['sec-websocket-extensions']
+  }
+
+  #takeRejection(request: ClientRequest, response: IncomingMessage): void {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    response.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= WS_REJECT_RELAY_BYTES_MAX) chunks.push(chunk)
+      else {
+        this.#fail(FailureKind.Generic, 'the body of the refusal is too large')
+        request.destroy()
+      }
+    })
+    response.once('end', () => {
+      const handler = this.#take()
+      handler?.handleSocketRejected({
+        status: response.statusCode ?? 0,
+        reason: response.statusMessage ?? '',
+        headers: response.rawHeaders,
+        body: Buffer.concat(chunks),
+      })
+      request.destroy()
+    })
+    // `ws` no longer listens for what ends the answer early.
+    response.once('error', (error) => {
+      this.#fail(FailureKind.Generic, error.message)
+    })
+  }
+
+  #opened(): void {
+    this.#isOpen = true
+    const ws = this.#ws as WebSocket
+    ws.on('message', (data, isBinary) => {
+      this.#handler?.handleSocketMessage(data as Buffer, isBinary)
+    })
+    ws.on('ping', (data) => {
+      this.#handler?.handleSocketPing(data)
+    })
+    ws.on('pong', (data) => {
+      this.#handler?.handleSocketPong(data)
+    })
+    // Behind the listener of `ws`: whether a chunk brought a close frame is known here, and only its state tells.
+    this.#socket?.on('data', () => {
+      if (ws.readyState === WebSocket.CLOSING && !this.#isClosing) this.#expectHangUp(ws)
+    })
+    this.#handler?.handleSocketOpen(this.#headers)
+    this.#headers = []
+  }
+
+  #expectHangUp(ws: WebSocket): void {
+    this.#isClosing = true
+    this.#hangUpTimer = setTimeout(() => {
+      ws.terminate()
+    }, HANG_UP_MS)
+  }
+
+  #failed(error: Error): void {
+    if (this.#isOpen) {
+      this.#take()?.handleSocketGone(error.message)
+      this.#ws?.terminate()
+      return
+    }
+    const kind = this.#hasTimedOut
+      ? FailureKind.ConnectTimeout
+      : this.#isConnected || this.#socket === null
+        ? FailureKind.Generic
+        : connectFailureKind(error, this.#request.target.ssl)
+    this.#fail(kind, error.message)
+  }
+
+  #fail(kind: FailureKind, message: string): void {
+    this.#take()?.handleSocketFailure({ kind, bodySent: this.#isConnected, message })
+  }
+
+  #closed(code: number, reason: Buffer): void {
+    const handler = this.#take()
+    if (code === NO_CLOSE_FRAME) handler?.handleSocketGone('the connection ended without a close frame')
+    else handler?.handleSocketClosed(code === NO_CODE ? null : code, reason.toString('latin1'))
+  }
+
+  /** The handler, for its last call. */
+  #take(): BackendWebSocketHandler | null {
+    const handler = this.#handler
+    this.#handler = null
+    this.#clearTimers()
+    return handler
+  }
+
+  #clearTimers(): void {
+    if (this.#connectTimer !== null) clearTimeout(this.#connectTimer)
+    if (this.#hangUpTimer !== null) clearTimeout(this.#hangUpTimer)
+    this.#connectTimer = null
+    this.#hangUpTimer = null
+  }
+}
+
+const PATH = /^\/[\x21-\xff]*$/
+const HANDSHAKE = ['Upgrade', 'Connection', 'Sec-WebSocket-Key', 'Sec-WebSocket-Version']
+
+/** Values by name, in the order in which names came first: what node:http can be told. */
+function grouped(headers: readonly string[]): Iterable<readonly [name: string, values: string[]]> {
+  const groups = new Map<string, readonly [string, string[]]>()
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = headers[index] as string
+    const value = headers[index + 1] as string
+    const group = groups.get(name.toLowerCase())
+    if (group === undefined) groups.set(name.toLowerCase(), [name, [value]])
+    else group[1].push(value)
+  }
+  return groups.values()
+}
+
+/** The name a certificate must have, also sent as SNI; empty for an address, which SNI cannot carry. */
+function serverName(target: Target, host: string): string {
+  const name = target.trustConnectHost ? target.host : host.replace(/:[0-9]*$/, '').replace(/^\[(.*)\]$/, '$1')
+  return net.isIP(name) === 0 ? name : ''
+}
+
+/** Codes a close frame may carry (RFC 6455 §7.4); a frame with another one would be refused by `ws`. */
+function isSendable(code: number): boolean {
+  return (
+    (code >= 1000 && code <= 1014 && code !== 1004 && code !== NO_CODE && code !== NO_CLOSE_FRAME) ||
+    (code >= 3000 && code <= 4999)
+  )
+}
