@@ -144,7 +144,8 @@ export class WsClient {
   }
 
   async #until(holds: () => boolean, wanted: string): Promise<void> {
-    const story = (): string => `${wanted}; there are ${JSON.stringify(this.texts.slice(-50))}`
+    const story = (): string =>
+      `${wanted}; there are ${JSON.stringify(this.texts.slice(-50).map((text) => text.slice(0, 200)))}`
     await this.#waiters.until(
       () => {
         if (holds()) return true
