@@ -6,11 +6,12 @@
  * called before request() has returned.
  */
 import type { Readable } from 'node:stream'
+import { readFileSync } from 'node:fs'
 import { type Dispatcher, Pool, buildConnector } from 'undici'
 import { assert } from '../base/assert.js'
 import { byteStringOfText } from '../base/bytes.js'
 import type { Target } from '../routing/types.js'
-import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
+import { statusReason } from '../wire/status-reasons.js'
 import { FailureKind } from './types.js'
 import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
 
@@ -18,6 +19,8 @@ import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, Ba
 const RESPONSE_HEAD_BYTES_MAX = 16_384
 /** Header fields of a backend's response; more is a malformed answer (Pushpin: 64). */
 const RESPONSE_HEADERS_MAX = 200
+/** A TCP or TLS connection that is not up after this long has failed. */
+const CONNECT_TIMEOUT_MS = 10_000
 
 /** What of the settings matters here (config/types.ts: Settings fits). Times in seconds. */
 export interface BackendSettings {
@@ -104,7 +107,8 @@ function makeConnector(target: Target): buildConnector.connector {
     connect = buildConnector({
       timeout: CONNECT_TIMEOUT_MS,
       ...(target.ssl ? { rejectUnauthorized: !target.insecure } : {}),
-      ...clientCertificate(target),
+      ...(target.clientCert === null ? {} : { cert: readFileSync(target.clientCert) }),
+      ...(target.clientKey === null ? {} : { key: readFileSync(target.clientKey) }),
     })
   } catch (error) {
     connect = error as Error
@@ -124,12 +128,30 @@ function makeConnector(target: Target): buildConnector.connector {
   }
 }
 
+const NETWORK_ERRORS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EMFILE'])
+
+function connectFailureKind(error: Error, ssl: boolean): FailureKind {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (code === 'ECONNREFUSED') return FailureKind.Connect
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return FailureKind.ConnectTimeout
+  return ssl && !NETWORK_ERRORS.has(code) ? FailureKind.Tls : FailureKind.Generic
+}
+
 function failureKind(error: Error): FailureKind {
   if (error instanceof ConnectError) return error.kind
   const code = (error as NodeJS.ErrnoException).code
   // A silent backend counts as a connection that timed out (reference: errors shown to clients).
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') return FailureKind.ConnectTimeout
   return FailureKind.Generic
+}
+
+/**
+ * Of a reason phrase that came in several segments undici hands over the last piece only. When that can be the end of
+ * the standard phrase it is taken for it; with another phrase the piece has to do.
+ */
+function wholeReason(status: number, reason: string): string {
+  const standard = statusReason(status)
+  return standard.endsWith(reason) ? standard : reason
 }
 
 /** One request: BackendExchange to its session, dispatch handler to undici. */
@@ -199,7 +221,7 @@ class HttpBackendExchange implements BackendExchange, Dispatcher.DispatchHandler
     const headers = new Array<string>(rawHeaders.length)
     for (let index = 0; index < rawHeaders.length; index++)
       headers[index] = (rawHeaders[index] as Buffer).toString('latin1')
-    this.#handler.handleHead(status, byteStringOfText(reason), headers)
+    this.#handler.handleHead(status, wholeReason(status, byteStringOfText(reason)), headers)
     return true
   }
 

@@ -49,6 +49,8 @@ export function headFault({ method, path, headers }: ClientHead): string | null 
         // A valid one has gone to the WebSocket listener.
         if (isWebSocket(value)) return BAD_UPGRADE
         break
+      default:
+        break
     }
   }
   return lengths + encodings > 1 ? parseFault('invalid content length') : null
