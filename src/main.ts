@@ -3,7 +3,7 @@
  * tackboard: arguments to settings, settings to a running gateway; signals; exit codes.
  *
  * Exit codes: 0 stopped as asked; 1 could not start or cannot go on; 2 the configuration has faults (all of them are
- * printed, nothing was started).
+ * printed, nothing was started). A second signal ends the process as a signal does that nobody catches.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -64,7 +64,7 @@ async function main(): Promise<number> {
     process.stdout.write(helpText())
     return 0
   }
-  const routes = settings === null ? null : readRoutes(settings)
+  const routes = loaded.routes === null ? null : readRoutes(loaded.routes)
   if (command.kind === 'check') return check(loaded, routes)
   if (settings === null || routes === null || (routes.faultsAreFatal && routes.faults.length > 0)) {
     complain([...loaded.faults, ...(routes?.faultsAreFatal === true ? routes.faults : [])])
@@ -78,15 +78,10 @@ interface Routes extends LoadedRoutes {
   readonly text: string
 }
 
-function readRoutes({ proxy }: Settings): Routes {
+function readRoutes({ routesfile, routeLines }: NonNullable<Loaded['routes']>): Routes {
   let text = ''
   const readFile = (path: string): string => (text = readFileSync(path, 'utf8'))
-  const routes = loadRoutes({
-    routesfile: proxy.routesfile,
-    routeLines: proxy.routeLines,
-    cwd: process.cwd(),
-    readFile,
-  })
+  const routes = loadRoutes({ routesfile, routeLines, cwd: process.cwd(), readFile })
   return { ...routes, text }
 }
 
@@ -131,8 +126,14 @@ async function run(settings: Settings, loaded: Loaded, routes: Routes): Promise<
       resolve(code)
     }
     const onSignal = (signal: NodeJS.Signals): void => {
-      // A second signal means: now.
-      if (stopping) process.exit(EXIT_FAILED)
+      if (stopping) {
+        // A second signal means: now, as if nobody caught it. process.exit() would end the shards' threads first, and
+        // uWebSockets.js aborts the process when one ends with its sockets open.
+        process.off('SIGTERM', onSignal)
+        process.off('SIGINT', onSignal)
+        process.kill(process.pid, signal)
+        return
+      }
       log.info(`${signal}: stopping`)
       void finish(0)
     }

@@ -34,6 +34,8 @@ export interface Loaded {
   readonly command: Command
   /** Null: there are faults, or the command needs none (version, help). */
   readonly settings: Settings | null
+  /** Where the routes are, also when there are faults, so that theirs can be told with the others. Null: not known. */
+  readonly routes: Pick<Settings['proxy'], 'routesfile' | 'routeLines'> | null
   /** Nothing may be started. */
   readonly faults: readonly ConfigFault[]
   /** To be looked at: unknown keys, keys set twice. */
@@ -49,14 +51,14 @@ const SEARCHED = ['config/pushpin.conf', 'pushpin.conf', 'examples/config/pushpi
 export function loadSettings(input: LoadInput): Loaded {
   const { command, faults } = parseArguments(input.argv)
   const findings: Findings = { faults: [...faults], warnings: [], notices: [] }
-  let settings: Settings | null = null
+  let loaded: Settings | null = null
   if (command.kind === 'run' || command.kind === 'check') {
-    const loaded = new Loading(input, command.flags, findings).load()
-    if (findings.faults.length === 0) settings = loaded
+    loaded = new Loading(input, command.flags, findings).load()
   }
   return {
     command,
-    settings,
+    settings: findings.faults.length === 0 ? loaded : null,
+    routes: loaded?.proxy ?? null,
     faults: inOrder(findings.faults),
     warnings: inOrder(findings.warnings),
     notices: inOrder(findings.notices),
