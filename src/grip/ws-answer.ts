@@ -110,19 +110,11 @@ export function relayedAccept(headers: readonly string[]): WsClientEffect {
 
 function accept(answered: readonly string[], isLeftOut: (lowerCaseName: string) => boolean): WsClientEffect {
   const headers: Header[] = []
-  let protocol = ''
   for (let index = 0; index + 1 < answered.length; index += 2) {
     const name = answered[index] as string
-    const value = answered[index + 1] as string
-    const key = name.toLowerCase()
-    if (key === 'sec-websocket-protocol') {
-      if (protocol === '') protocol = value
-      continue
-    }
-    if (isLeftOut(key)) continue
-    headers.push([name, value])
+    if (!isLeftOut(name.toLowerCase())) headers.push([name, answered[index + 1] as string])
   }
-  return { kind: 'accept', headers, protocol }
+  return { kind: 'accept', headers }
 }
 
 /** The backend's own refusal, relayed. A body over `bodyBytesMax` (Pushpin: client_buffer_size) cannot be. */

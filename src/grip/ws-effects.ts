@@ -23,8 +23,8 @@ export type WsDropReason = (typeof WsDropReason)[keyof typeof WsDropReason]
 
 /** Concerning the client. */
 export type WsClientEffect =
-  /** Answer the client's upgrade with 101. `headers` without Sec-WebSocket-Protocol, which is `protocol` ('' = none). */
-  | { readonly kind: 'accept'; readonly headers: readonly Header[]; readonly protocol: string }
+  /** Answer the client's upgrade with 101. `headers` are the backend's: Sec-WebSocket-Protocol stands among them. */
+  | { readonly kind: 'accept'; readonly headers: readonly Header[] }
   /** Answer the client's upgrade with an ordinary response and close the connection. */
   | {
       readonly kind: 'reject'
@@ -71,8 +71,8 @@ export type WsTunnelEffect =
   | WsEndedEffect
   /** Open a WebSocket to the backend; exactly one of handleBackendOpen, handleRejected and handleFailure follows. */
   | { readonly kind: 'connect' }
-  /** Send the backend a close frame (code null: an empty one); handleBackendClosed or handleBackendGone follows. */
-  | { readonly kind: 'backend-close'; readonly code: number | null; readonly reason: string }
+  /** Send the backend a close frame; handleBackendClosed or handleBackendGone follows. */
+  | { readonly kind: 'backend-close'; readonly code: number; readonly reason: string }
   /** Give the connection to the backend up, at once and without a close frame; nothing of it follows. */
   | { readonly kind: 'backend-terminate' }
 

@@ -29,7 +29,9 @@ describe('opening', () => {
       ...['Upgrade', 'websocket', 'Connection', 'Upgrade', 'Sec-WebSocket-Accept', 'x', 'X-Own', '1'],
       ...['Content-Bytes-Accepted', '0'],
     ])
-    expect(it_.seen()).toEqual(['101 Set-Cookie=a=b Set-Cookie=c=d X-Own=1 Content-Bytes-Accepted=0 chat'])
+    expect(it_.seen()).toEqual([
+      '101 Set-Cookie=a=b Sec-WebSocket-Protocol=chat Set-Cookie=c=d X-Own=1 Content-Bytes-Accepted=0',
+    ])
   })
 
   it.each([

@@ -288,7 +288,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
         res.writeStatus('101 Switching Protocols')
         writeHeaders(res, effect.headers)
         res.resume()
-        res.upgrade<WsUserData>({ connection: this }, upgrade.key, nativeString(effect.protocol), '', upgrade.context)
+        res.upgrade<WsUserData>({ connection: this }, upgrade.key, '', '', upgrade.context)
         this.#sendFirstFrames()
       })
     })

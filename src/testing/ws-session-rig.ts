@@ -139,7 +139,7 @@ function textOf(effect: WsEffect): string {
       return `POST${replayed}${meta}${attempt} ${body}`
     }
     case 'accept':
-      return `101 ${[...effect.headers.map((header) => header.join('=')), effect.protocol].join(' ')}`.trim()
+      return `101 ${effect.headers.map((header) => header.join('=')).join(' ')}`.trim()
     case 'reject': {
       const headers = effect.headers.map((header) => header.join('=')).join(' ')
       return `reject ${String(effect.status)} ${effect.reason} [${headers}] ${effect.body.toString('latin1')}`
