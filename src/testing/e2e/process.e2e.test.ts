@@ -165,7 +165,15 @@ describe('configuration', () => {
     ])
     expect(run.code).toBe(2)
     expect(run.stdout).toBe('')
-    for (const part of ['--no-such', '--workers', '--route:1: ', '--route:2: ', `${path}:2: `, `${path}:3: `, `${path}:6: `]) {
+    for (const part of [
+      '--no-such',
+      '--workers',
+      '--route:1: ',
+      '--route:2: ',
+      `${path}:2: `,
+      `${path}:3: `,
+      `${path}:6: `,
+    ]) {
       expect(run.stderr).toContain(part)
     }
   })
