@@ -6,21 +6,15 @@
  * called before request() has returned.
  */
 import type { Readable } from 'node:stream'
-import { readFileSync } from 'node:fs'
 import { type Dispatcher, Pool, buildConnector } from 'undici'
 import { assert } from '../base/assert.js'
 import { byteStringOfText } from '../base/bytes.js'
+import { BACKEND_HEADERS_MAX, BACKEND_HEAD_BYTES_MAX } from '../base/limits.js'
 import type { Target } from '../routing/types.js'
 import { statusReason } from '../wire/status-reasons.js'
+import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
 import { FailureKind } from './types.js'
 import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
-
-/** Bytes of a backend's response head; more is a malformed answer. Twice Pushpin's default, so nothing it takes fails. */
-const RESPONSE_HEAD_BYTES_MAX = 16_384
-/** Header fields of a backend's response; more is a malformed answer (Pushpin: 64). */
-const RESPONSE_HEADERS_MAX = 200
-/** A TCP or TLS connection that is not up after this long has failed. */
-const CONNECT_TIMEOUT_MS = 10_000
 
 /** What of the settings matters here (config/types.ts: Settings fits). Times in seconds. */
 export interface BackendSettings {
@@ -86,7 +80,7 @@ function makePool(target: Target, settings: BackendSettings): Pool {
     keepAliveMaxTimeout: keepAliveTimeoutMs,
     headersTimeout: backendTimeout * 1000,
     bodyTimeout: backendTimeout * 1000,
-    maxHeaderSize: Math.max(RESPONSE_HEAD_BYTES_MAX, settings.runner.clientBufferSize),
+    maxHeaderSize: Math.max(BACKEND_HEAD_BYTES_MAX, settings.runner.clientBufferSize),
     connect: makeConnector(target),
   })
 }
@@ -107,8 +101,7 @@ function makeConnector(target: Target): buildConnector.connector {
     connect = buildConnector({
       timeout: CONNECT_TIMEOUT_MS,
       ...(target.ssl ? { rejectUnauthorized: !target.insecure } : {}),
-      ...(target.clientCert === null ? {} : { cert: readFileSync(target.clientCert) }),
-      ...(target.clientKey === null ? {} : { key: readFileSync(target.clientKey) }),
+      ...clientCertificate(target),
     })
   } catch (error) {
     connect = error as Error
@@ -126,15 +119,6 @@ function makeConnector(target: Target): buildConnector.connector {
       else callback(new ConnectError(connectFailureKind(error, target.ssl), error), null)
     })
   }
-}
-
-const NETWORK_ERRORS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EMFILE'])
-
-function connectFailureKind(error: Error, ssl: boolean): FailureKind {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (code === 'ECONNREFUSED') return FailureKind.Connect
-  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return FailureKind.ConnectTimeout
-  return ssl && !NETWORK_ERRORS.has(code) ? FailureKind.Tls : FailureKind.Generic
 }
 
 function failureKind(error: Error): FailureKind {
@@ -211,7 +195,7 @@ class HttpBackendExchange implements BackendExchange, Dispatcher.DispatchHandler
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
     if (status < 200 || this.#handler === null) return true
     assert(!this.#headSeen, 'a response has one final head')
-    if (rawHeaders.length > RESPONSE_HEADERS_MAX * 2) {
+    if (rawHeaders.length > BACKEND_HEADERS_MAX * 2) {
       this.#fail({ kind: FailureKind.Generic, bodySent: this.#bodySent, message: 'too many response headers' })
       this.#abort?.()
       return true

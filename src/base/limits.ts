@@ -27,6 +27,36 @@ export const WS_REJECT_RELAY_BYTES_MAX = 8_192
 export const STREAM_BACKLOG_ITEMS_MAX = 100
 /** The same in bytes: stops a slow reader of large items from holding 100 of them. One item may overshoot. */
 export const STREAM_BACKLOG_BYTES_MAX = 1_048_576
+/** A stream client that has let this much pile up is let go: it reads nothing, and every probe adds an item. */
+export const STREAM_BACKLOG_CUT_BYTES = 4 * STREAM_BACKLOG_BYTES_MAX
+/** First and longest wait between items written to a client with a full backlog. Each failure doubles it. */
+export const STREAM_PROBE_MS = 50
+export const STREAM_PROBE_MS_MAX = 10_000
+
+/** Bytes of an upload that may wait for the backend. Above what is kept to be sent again, so that a pause never stops keeping. */
+export const UPLOAD_UNREAD_BYTES_MAX = 262_144
+/** uWebSockets.js gives up an upload that moves too little for 10 to 12 s; each pulse starts its clock anew. */
+export const UPLOAD_PULSE_MS = 4_000
+
+/** Bytes of a backend's response head; more is a malformed answer. Twice Pushpin's default, so nothing it takes fails. */
+export const BACKEND_HEAD_BYTES_MAX = 16_384
+/** Header fields of a backend's response; more is a malformed answer (Pushpin: 64). */
+export const BACKEND_HEADERS_MAX = 200
+
+/** A WebSocket-over-HTTP request is sent again this often when the backend was not reached or got part of it (Pushpin's value). */
+export const WS_RETRIES_MAX = 5
+/** Wait before the first repetition; each further one is twice as long (Pushpin's value). */
+export const WS_RETRY_BASE_MS = 1_000
+/** Random part of that wait, so that the sessions of a backend that went do not come back together. */
+export const WS_RETRY_JITTER_MS = 1_000
+/**
+ * A backend that holds content back after its client has closed is asked again (when it has a Keep-Alive-Interval) for
+ * this long, then told DISCONNECT. Pushpin does it until the client gives up waiting for the close handshake.
+ */
+export const WS_CLOSING_MS = 30_000
+/** Content of a WebSocket ping, pong or close frame (RFC 6455 §5.5). */
+export const WS_CONTROL_FRAME_BYTES_MAX = 125
+
 /** Bytes uWebSockets.js may hold for a WebSocket that reads slowly; a publish above it is dropped and counted. */
 export const WS_BACKPRESSURE_BYTES_MAX = 1_048_576
 
@@ -70,6 +100,8 @@ export const BARRIER_DEADLINE_MS = 8_000
 /** Shutdown: what is still open then is cut. */
 export const DRAIN_DEADLINE_MS = 3_000
 
+assert(GRIP_REQUEST_BYTES_MAX < UPLOAD_UNREAD_BYTES_MAX, 'a body that can be sent again fits before the first pause')
+assert(UPLOAD_PULSE_MS * 2 <= 10_000, 'a pulse may be late once before uWebSockets.js gives an upload up')
 assert(CHANNEL_BYTES_MAX < 0xffff, 'a bus topic carries the channel length in 16 bits; 0xffff marks private topics')
 assert(BARRIER_RETRY_MS * 4 <= BARRIER_DEADLINE_MS, 'a barrier is retried several times before it fails')
 assert(WS_MESSAGE_BYTES_MAX <= WS_RESPONSE_BYTES_MAX, 'what a client may send, a backend may answer')

@@ -9,10 +9,10 @@
  */
 import type { Buffer } from 'node:buffer'
 import { NO_DEADLINE } from '../base/deadlines.js'
-import { WS_STALL_BYTES } from '../base/limits.js'
+import { WS_CONTROL_FRAME_BYTES_MAX, WS_STALL_BYTES } from '../base/limits.js'
 import { parseGripExtension } from '../wire/header-params.js'
 import type { WsMessageType } from '../wire/publish-types.js'
-import { cutCloseReason, WS_CONTROL_FRAME_BYTES_MAX } from '../wire/websocket-events.js'
+import { cutCloseReason } from '../wire/websocket-events.js'
 import { notLiveRejection } from './ws-answer.js'
 import { type WsAnyEffect, type WsClientEffect, WsDropReason } from './ws-effects.js'
 import { WsGrip, type WsGripConfig } from './ws-grip.js'

@@ -2,6 +2,7 @@
  * The one request of a WebSocket-over-HTTP session that is in flight or waits for its retry (WebSocket reference:
  * retry). A retry is the same request; it is made only when the backend cannot have handled the first.
  */
+import { WS_RETRIES_MAX, WS_RETRY_BASE_MS, WS_RETRY_JITTER_MS } from '../base/limits.js'
 import { assert } from '../base/assert.js'
 import type { WsEffect } from './ws-effects.js'
 
@@ -17,10 +18,6 @@ export interface WsRequestFailure {
   /** Whether the whole body (an empty one: the head) had been handed to the connection. */
   readonly bodySent: boolean
 }
-
-const RETRIES_MAX = 5
-const RETRY_BASE_MS = 1000
-const RETRY_JITTER_MS = 1000
 
 /** The backend was not reached at all. */
 export function isUnreached({ kind }: WsRequestFailure): boolean {
@@ -57,9 +54,9 @@ export class WsRequest {
   /** The request has failed: how long to wait before the same is sent again, or null: it is given up. */
   retryAfterMs(failure: WsRequestFailure, random: () => number): number | null {
     if (!isUnhandled(failure) || this.#sent === WsSent.Open || this.isIdle) return null
-    if (this.#attempt >= RETRIES_MAX) return null
-    const jitterMs = Math.floor(random() * RETRY_JITTER_MS)
-    const delayMs = RETRY_BASE_MS * 2 ** this.#attempt + jitterMs
+    if (this.#attempt >= WS_RETRIES_MAX) return null
+    const jitterMs = Math.floor(random() * WS_RETRY_JITTER_MS)
+    const delayMs = WS_RETRY_BASE_MS * 2 ** this.#attempt + jitterMs
     this.#attempt++
     this.#isRetryWaiting = true
     return delayMs

@@ -18,7 +18,7 @@ import type { Buffer } from 'node:buffer'
 import { assert } from '../base/assert.js'
 import { EMPTY_BYTES } from '../base/bytes.js'
 import { NO_DEADLINE } from '../base/deadlines.js'
-import { WS_REJECT_RELAY_BYTES_MAX, WS_UNREAD_BYTES_MAX } from '../base/limits.js'
+import { WS_CLOSING_MS, WS_REJECT_RELAY_BYTES_MAX, WS_UNREAD_BYTES_MAX } from '../base/limits.js'
 import { type Header, WsMessageType } from '../wire/publish-types.js'
 import {
   cutCloseReason,
@@ -63,12 +63,6 @@ type Link = (typeof Link)[keyof typeof Link]
 /** How the events of an answer ended. */
 const Verdict = { Going: 'going', Closed: 'closed', Dropped: 'dropped' } as const
 type Verdict = (typeof Verdict)[keyof typeof Verdict]
-
-/**
- * A backend that holds content back after its client has closed is asked again (when it has a Keep-Alive-Interval)
- * for this long, then told DISCONNECT. Pushpin does it until the client gives up waiting for the close handshake.
- */
-const CLOSING_MS = 30_000
 
 const NO_META: readonly Header[] = []
 const ENDED: WsEffect = { kind: 'ended' }
@@ -459,12 +453,12 @@ export class WsSession extends WsClientHalf {
   protected override endClient(effect: WsClientEffect, nowMs: number): void {
     if (this.client === Client.Gone || this.isEnding) return
     super.endClient(effect, nowMs)
-    this.#closingUntilMs = nowMs + CLOSING_MS
+    this.#closingUntilMs = nowMs + WS_CLOSING_MS
   }
 
   protected override leaveClient(nowMs: number): void {
     super.leaveClient(nowMs)
-    this.#closingUntilMs = nowMs + CLOSING_MS
+    this.#closingUntilMs = nowMs + WS_CLOSING_MS
   }
 
   #beginClosing(): void {

@@ -37,6 +37,7 @@ export const COUNTERS = [
   ['drop_filter', 'counter', 'items not written: a filter of the subscription'],
   ['drop_prev_id', 'counter', 'items not written: prev-id of the subscription differs'],
   ['drop_bad_item', 'counter', 'bus or direct messages that could not be read'],
+  ['stream_dropped_backlog', 'counter', 'streams ended: the client read nothing for too long'],
   ['ws_dropped_buffer', 'counter', 'a message too long, or more waiting for the backend than allowed'],
   ['ws_dropped_answer', 'counter', 'the backend answered with what it must not'],
   ['ws_dropped_disconnect', 'counter', 'the backend disconnected or did not answer a close'],

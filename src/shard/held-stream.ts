@@ -6,7 +6,13 @@
  * counted, but for one now and then, which shows by its verdict whether the client has caught up.
  */
 import { DeadlineEntry } from '../base/deadlines.js'
-import { STREAM_BACKLOG_BYTES_MAX, STREAM_BACKLOG_ITEMS_MAX } from '../base/limits.js'
+import {
+  STREAM_BACKLOG_BYTES_MAX,
+  STREAM_BACKLOG_CUT_BYTES,
+  STREAM_BACKLOG_ITEMS_MAX,
+  STREAM_PROBE_MS,
+  STREAM_PROBE_MS_MAX,
+} from '../base/limits.js'
 import { acceptUnavailable } from '../grip/http-session.js'
 import { ReceiverKind, type StreamReceiver } from '../grip/receiver.js'
 import { keepAliveDelayMs, keepAliveDueMs, openingChunk } from '../grip/stream-hold.js'
@@ -18,10 +24,6 @@ import type { HttpShared, OpenHttp } from './http-shared.js'
 import { writeAnswer, writeStatus } from './http-writer.js'
 import { writeHeaders } from './native-headers.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
-
-/** First and longest wait between items that are written to a client with a full backlog. Each failure doubles it. */
-const PROBE_MS = 50
-const PROBE_MS_MAX = 10_000
 
 /** What a stream needs until its first byte. */
 interface Opening {
@@ -47,7 +49,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
   #backlogItems = 0
   #backlogBytes = 0
   #probeAtMs = 0
-  #probeMs = PROBE_MS
+  #probeMs = STREAM_PROBE_MS
 
   constructor(shared: HttpShared, slot: ResponseSlot, opening: Opening) {
     super()
@@ -171,20 +173,27 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     if (taken) {
       this.#backlogItems = 0
       this.#backlogBytes = 0
-      this.#probeMs = PROBE_MS
+      this.#probeMs = STREAM_PROBE_MS
       return true
     }
     this.#backlogItems += items
     this.#backlogBytes += chunk.length
     this.#probeAtMs = nowMs + this.#probeMs
-    if (this.#isFull()) this.#probeMs = Math.min(this.#probeMs * 2, PROBE_MS_MAX)
+    if (this.#isFull()) this.#probeMs = Math.min(this.#probeMs * 2, STREAM_PROBE_MS_MAX)
     // Whoever never reads again is let go before the probes have filled the memory.
-    if (this.#backlogBytes > 4 * STREAM_BACKLOG_BYTES_MAX) this.#slot.cut()
+    if (this.#backlogBytes > STREAM_BACKLOG_CUT_BYTES) this.#cut()
     return true
   }
 
   #isFull(): boolean {
     return this.#backlogItems >= STREAM_BACKLOG_ITEMS_MAX || this.#backlogBytes >= STREAM_BACKLOG_BYTES_MAX
+  }
+
+  #cut(): void {
+    const { counters, log } = this.#shared.context
+    counters.add('stream_dropped_backlog')
+    log.debug({ bytes: this.#backlogBytes }, 'stream ended: its client reads nothing')
+    this.#slot.cut()
   }
 
   #refuse(opening: Opening): void {

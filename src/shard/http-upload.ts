@@ -10,15 +10,7 @@ import { assert } from '../base/assert.js'
 import { copyOfArrayBuffer } from '../base/bytes.js'
 import { DeadlineEntry, type Deadlines } from '../base/deadlines.js'
 import type { Clock } from '../base/clock.js'
-import { GRIP_REQUEST_BYTES_MAX } from '../base/limits.js'
-
-/** Bytes of a body that may wait for the backend. Above the size that is kept, so that a pause never stops keeping. */
-const UNREAD_BYTES_MAX = 262_144
-
-/** uWebSockets.js gives up an upload that moves too little for 12 s; pausing and resuming it starts its clock anew. */
-const PULSE_MS = 4_000
-
-assert(GRIP_REQUEST_BYTES_MAX < UNREAD_BYTES_MAX, 'a body that can be sent again fits before the first pause')
+import { GRIP_REQUEST_BYTES_MAX, UPLOAD_PULSE_MS, UPLOAD_UNREAD_BYTES_MAX } from '../base/limits.js'
 
 export class HttpUpload {
   receivedBytes = 0
@@ -112,10 +104,10 @@ export class HttpUpload {
 
   #balance(): void {
     if (this.#isClosed || (this.isComplete && !this.#isPaused)) return
-    if (!this.#isPaused && this.#unreadBytes > UNREAD_BYTES_MAX) {
+    if (!this.#isPaused && this.#unreadBytes > UPLOAD_UNREAD_BYTES_MAX) {
       this.#isPaused = true
       this.#res.pause()
-    } else if (this.#isPaused && this.#unreadBytes <= UNREAD_BYTES_MAX / 2) {
+    } else if (this.#isPaused && this.#unreadBytes <= UPLOAD_UNREAD_BYTES_MAX / 2) {
       this.#isPaused = false
       this.#res.resume()
     }
@@ -157,7 +149,7 @@ export interface PulsedUpload {
   handleUploadIdle(): void
 }
 
-/** One deadline for all uploads of a shard. */
+/** One deadline for all uploads of a shard. Pausing and resuming one starts the clock of uWebSockets.js for it anew. */
 export class UploadPulse extends DeadlineEntry {
   readonly #uploads = new Set<PulsedUpload>()
   readonly #deadlines: Deadlines
@@ -172,7 +164,7 @@ export class UploadPulse extends DeadlineEntry {
   }
 
   add(entry: PulsedUpload): void {
-    if (this.#uploads.size === 0) this.#deadlines.set(this, this.#clock.nowMs() + PULSE_MS)
+    if (this.#uploads.size === 0) this.#deadlines.set(this, this.#clock.nowMs() + UPLOAD_PULSE_MS)
     this.#uploads.add(entry)
   }
 
@@ -188,6 +180,6 @@ export class UploadPulse extends DeadlineEntry {
       else if (!upload.isPaused && nowMs - upload.lastDataMs >= this.#idleMs) entry.handleUploadIdle()
       else upload.pulse()
     }
-    if (this.#uploads.size > 0) this.#deadlines.set(this, nowMs + PULSE_MS)
+    if (this.#uploads.size > 0) this.#deadlines.set(this, nowMs + UPLOAD_PULSE_MS)
   }
 }

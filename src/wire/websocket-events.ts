@@ -5,6 +5,7 @@
  *     TYPE SP size-in-hex CRLF content CRLF      with content
  *     TYPE CRLF                                  without
  */
+import { WS_CONTROL_FRAME_BYTES_MAX } from '../base/limits.js'
 import { Buffer } from 'node:buffer'
 import { EMPTY_BYTES } from '../base/bytes.js'
 
@@ -89,8 +90,6 @@ export class WebSocketEventsBody {
   }
 }
 
-/** RFC 6455 §5.5 */
-export const WS_CONTROL_FRAME_BYTES_MAX = 125
 const CLOSE_REASON_BYTES_MAX = WS_CONTROL_FRAME_BYTES_MAX - 2
 
 /** As much of a reason (byte string) as a close frame holds, without cutting a UTF-8 character in two. */
