@@ -16,10 +16,121 @@ export interface Deviation {
   readonly sometimes?: boolean
 }
 
-const DEVIATIONS: Readonly<Record<TargetName, readonly Deviation[]>> = {
-  tackboard: [],
-  pushpin: [],
+const OPEN = 'OPEN\r\n'
+const CLOSE_1000 = 'CLOSE 2\r\n\x03\xe8\r\n'
+const HELD_BACK = 'TEXT b\r\n[foo][hello\r\n'
+const CLOSE_BYE = 'CLOSE 5\r\n\x03\xe8bye\r\n'
+const REST_AND_CLOSE = `replayed 6: TEXT 6\r\n[hello\r\n${CLOSE_BYE}`
+
+/** uWebSockets.js echoes the close frame of a client at once; the backend's answer cannot reach it any more. */
+function echoed(scenario: string, requests: readonly string[], close: string): Deviation {
+  return {
+    scenario,
+    reason: 'uWebSockets.js answers the close frame of a client itself, at once',
+    row: 'the client closes a WebSocket',
+    shows: [requests, [close]],
+  }
 }
+
+function pongDropped(scenario: string, requests: readonly string[]): Deviation {
+  return {
+    scenario,
+    reason: 'uWebSockets.js cannot send a pong',
+    row: 'PONG from a backend',
+    shows: [requests, ['text after']],
+  }
+}
+
+function notYet(scenario: string, row: string): Deviation {
+  return { scenario, reason: 'not in this version', row }
+}
+
+const TACKBOARD: readonly Deviation[] = [
+  {
+    scenario: 'head of the requests: no Connection header',
+    reason: 'undici, the HTTP client, writes what HTTP/1.1 means without it',
+    row: '`Connection` header to the backend',
+    shows: ['keep-alive', 'keep-alive'],
+  },
+  {
+    scenario: 'rejection: no Connection header, and the end of the connection',
+    reason: 'uWebSockets.js announces that it ends the connection',
+    row: 'an upgrade is refused',
+    shows: 'Connection: close',
+  },
+  echoed('client closes: another code and reason', [OPEN, CLOSE_BYE], 'close 1000 bye'),
+  echoed('client closes: a bare CLOSE is 1000', [OPEN, 'CLOSE 2\r\n\x03\xe9\r\n'], 'close 1001'),
+  echoed('client closes: a text before CLOSE', [OPEN, CLOSE_1000], 'close 1000'),
+  echoed('client closes: no CLOSE in the answer', [OPEN, CLOSE_1000], 'close 1000'),
+  echoed('client closes: a text, but no CLOSE', [OPEN, CLOSE_1000], 'close 1000'),
+  echoed('client closes: DISCONNECT as the answer', [OPEN, CLOSE_1000], 'close 1000'),
+  echoed('client closes: status 500 as the answer', [OPEN, CLOSE_1000], 'close 1000'),
+  echoed('a close of which nothing is accepted drops the client', [OPEN, CLOSE_BYE], 'close 1000 bye'),
+  echoed(
+    'G: the messages accepted and the close not: the client is dropped',
+    [OPEN, HELD_BACK, REST_AND_CLOSE],
+    'close 1000 bye',
+  ),
+  echoed(
+    'G: close with part of the retained bytes accepted is not sent again at once',
+    [OPEN, HELD_BACK, REST_AND_CLOSE, 'replayed 3: DISCONNECT\r\n'],
+    'close 1000 bye',
+  ),
+  {
+    scenario: 'client closes: without code',
+    reason: 'uWebSockets.js answers an empty close frame with one',
+    row: 'the client closes without a code',
+    shows: [[OPEN, 'CLOSE\r\n'], ['close']],
+  },
+  {
+    scenario: 'client closes: code 3000',
+    reason: 'uWebSockets.js takes these codes for an error and does not tell them',
+    row: 'the client closes with a code of 1012–3999, or above 4999',
+    shows: [[OPEN, 'DISCONNECT\r\n'], ['close']],
+  },
+  {
+    scenario: 'backend closes: the client leaves without a close frame',
+    reason: 'uWebSockets.js ends TCP behind its close frame and does not wait for the one of the client',
+    row: 'the backend closes a WebSocket',
+    shows: [[OPEN, 'TEXT 1\r\nx\r\n', 'CLOSE 2\r\n\x0f\xa0\r\n'], ['close 4000']],
+  },
+  pongDropped('answer: pong', [OPEN, 'TEXT 1\r\nx\r\n']),
+  pongDropped('publish: a pong', [OPEN]),
+  notYet('control: filter skip-self drops what the user sent', 'filters on `subscribe`'),
+  notYet('control: filter skip-users drops for those named', 'filters on `subscribe`'),
+  notYet('control: filter var-subst puts metas in', 'filters on `subscribe`'),
+  notYet(
+    'publish: prev-id brings items into their order',
+    'last-id table, sequencer, `message_wait`, `no-seq`, recover',
+  ),
+]
+
+const PUSHPIN: readonly Deviation[] = [
+  {
+    scenario: 'batch: a message without content first',
+    reason: 'loses it',
+    row: 'a zero-length WebSocket message that stands first while a request is in flight is never sent',
+    shows: [[OPEN, 'TEXT 1\r\n0\r\n', 'TEXT 1\r\nb\r\n'], []],
+  },
+  {
+    scenario: 'batch: a message without content alone',
+    reason: 'loses it',
+    row: 'a zero-length WebSocket message that stands first while a request is in flight is never sent',
+  },
+  {
+    scenario: 'prefix: a large message that lacks it is dropped whole',
+    reason: 'hands its later frames to the client, without a start',
+    row: 'a message whose prefix is missing is dropped, but not its later frames, which breaks the connection',
+  },
+  {
+    scenario: 'answer: text and DISCONNECT',
+    reason: 'loses the text',
+    row: 'messages in front of a DISCONNECT of the backend are lost',
+    shows: [[OPEN, 'TEXT 1\r\nx\r\n'], ['drop']],
+  },
+]
+
+const DEVIATIONS: Readonly<Record<TargetName, readonly Deviation[]>> = { tackboard: TACKBOARD, pushpin: PUSHPIN }
 
 export function deviationsOf(target: TargetName): readonly Deviation[] {
   return DEVIATIONS[target]

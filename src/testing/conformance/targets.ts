@@ -21,6 +21,7 @@ export interface Target {
 /** Settings under which both are compared; what Pushpin's package ships otherwise. */
 const CONF = {
   'proxy.sig_key': 'changeme',
+  'handler.id_cache_ttl': '60',
   'handler.message_rate': '1000000',
   'handler.message_hwm': '1000000',
 } as const

@@ -128,7 +128,10 @@ export function wohObserved(
       const client = await Connection.open(world.target.ports.http, request, options.connection)
       world.atEnd(() => client.destroy())
       stage.client = client
-      if (options.waitsForOpen !== false) await client.opened()
+      if (options.waitsForOpen !== false) {
+        await client.opened()
+        await stage.requests(1)
+      }
       return play(stage)
     },
   }
