@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
+import tls from 'node:tls'
 import { afterEach, describe, expect, test } from 'vitest'
 import { HttpRig, type HttpRigOptions, publishItem, streamItem } from '../testing/http-rig.js'
 import { RawClient } from '../testing/raw-client.js'
+import { SERVER_CERT, SERVER_KEY } from '../testing/tls-files.js'
 import { type BackendScript, ScriptedBackend, type ScriptedBackendOptions } from '../testing/scripted-backend.js'
 
 const closing: (() => Promise<void> | void)[] = []
@@ -339,6 +341,82 @@ describe('errors', () => {
     expect(await rig.accessed(1)).toMatchObject({ target: backend.target })
   })
 
+  test('a backend that is silent is a reason to try the next target', async () => {
+    const silent = await backendOf(() => {})
+    const backend = await backendOf((call) => {
+      call.answer(200, {}, 'second')
+    })
+    const rig = await rigOf({ routes: `* ${silent.target} ${backend.target}`, conf: '[proxy]\nbackend_timeout=1\n' })
+    const client = await clientOf(rig)
+    await client.send(GET)
+    expect((await client.readAnswer()).body.toString()).toBe('second')
+  })
+
+  test('a certificate that cannot be trusted is one too; debug mode names all that were tried', async () => {
+    const server = tls.createServer({ cert: SERVER_CERT, key: SERVER_KEY }, (socket) => {
+      socket.on('error', () => {})
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecure')
+    })
+    server.on('tlsClientError', () => {})
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    closing.push(() => {
+      server.close()
+    })
+    const target = `127.0.0.1:${String((server.address() as net.AddressInfo).port)}`
+    const rig = await rigOf({
+      routes: `both.com ${target},ssl ${target},ssl,insecure\n*,debug ${target},ssl ${target},ssl`,
+    })
+    const client = await clientOf(rig)
+    await client.send('GET / HTTP/1.1\r\nHost: both.com\r\n\r\n')
+    expect((await client.readAnswer()).body.toString()).toBe('secure')
+    await client.send(GET)
+    const { status, body } = await client.readAnswer()
+    expect([status, body.toString()]).toEqual([502, `Unable to connect to any targets. Tried: ${target}, ${target}\n`])
+    expect(rig.counters.get('backend_tls_failed')).toBe(3)
+  })
+
+  test('a name that does not exist: 502, and no further target', async () => {
+    const second = await backendOf((call) => {
+      call.answer(200, {}, 'no')
+    })
+    const rig = await rigOf({ routes: `* no-such-host.invalid:80 ${second.target}` })
+    const client = await clientOf(rig)
+    await client.send(GET)
+    expect(await exactAnswer(client)).toBe(BAD_GATEWAY)
+    expect(second.calls).toHaveLength(0)
+  })
+
+  test('a backend that dies before its Content-Length: fewer bytes, then the end', async () => {
+    const { client, backend } = await setUp((call) => {
+      call.response.writeHead(200, { 'Content-Length': '10' })
+      call.response.write('half')
+    })
+    await client.send(GET)
+    await client.readUntil('half')
+    backend.calls[0]?.reset()
+    expect((await client.readToEnd()).length).toBe(0)
+  })
+
+  test.each([
+    ['*,debug TARGET', '\r\n22\r\n\n\nError while proxying to origin.\n'],
+    ['* TARGET', ''],
+  ])('a stream hold that dies within its large first body (%s): no clean end', async (routes, text) => {
+    const { client, backend } = await setUp(
+      (call) => {
+        call.response.writeHead(200, { 'Grip-Hold': 'stream', 'Grip-Channel': 'room' })
+        call.response.write('b'.repeat(150_000))
+      },
+      { routes },
+    )
+    await client.send(GET)
+    await client.readUntil((received) =>
+      received.toString('latin1').split('b').length > 150_000 ? received.length : null,
+    )
+    backend.calls[0]?.reset()
+    expect((await client.readToEnd()).toString()).toBe(text)
+  })
+
   test('a reset is no reason to try the next target', async () => {
     const first = await backendOf((call) => {
       call.reset()
@@ -513,6 +591,75 @@ describe('stream holds', () => {
     expect(await chunkOf(client)).toBe('and again')
     client.destroy()
     await rig.hub.subscribed('room', 0)
+  })
+
+  test('a client that never reads again is let go, and counted', async () => {
+    const { client, rig } = await setUp(stream)
+    await client.send(GET)
+    await client.readUntil('opened\n')
+    client.pause()
+    const item = streamItem('room', 'z'.repeat(1_000_000))
+    for (let n = 0; n < 60 && rig.hub.subscribers('room') > 0; n++) {
+      rig.hub.publish(item)
+      rig.advance(11_000)
+    }
+    expect(rig.hub.subscribers('room')).toBe(0)
+    expect(rig.counters.get('stream_dropped_backlog')).toBe(1)
+    client.destroy()
+  })
+
+  test('what a slow client has not taken of a stream with a large first body comes without a further publish', async () => {
+    const FIRST = 8_000_000
+    const { rig } = await setUp((call) => {
+      call.answer(200, ['Grip-Hold', 'stream', 'Grip-Channel', 'room'], 'b'.repeat(FIRST))
+    })
+    const socket = net.connect(rig.port, '127.0.0.1')
+    closing.push(() => {
+      socket.destroy()
+    })
+    let bytes = 0
+    let published = 0
+    socket.on('data', (chunk: Buffer) => {
+      for (const byte of chunk) if (byte === 0x5a) published++
+      bytes += chunk.length
+    })
+    socket.write(GET)
+    while (bytes < FIRST) await once(socket, 'data')
+    await rig.hub.subscribed('room')
+    socket.pause()
+    const item = streamItem('room', 'Z'.repeat(500_000))
+    for (let n = 0; n < 12; n++) rig.hub.publish(item)
+    const items = rig.counters.get('stream_items_out')
+    expect(rig.counters.get('drop_stream_backlog')).toBeGreaterThan(0)
+    socket.resume()
+    while (published < items * 500_000) await once(socket, 'data')
+    socket.destroy()
+    await rig.hub.subscribed('room', 0)
+  })
+
+  test('drain lets a relay finish and says that the connection ends; new requests are refused', async () => {
+    const { client, rig, backend } = await setUp(() => {})
+    const kept = await clientOf(rig)
+    await kept.send('F@O / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await kept.readToEnd()
+    const idle = await clientOf(rig)
+    await client.send(GET)
+    const [call] = await backend.received(1)
+    rig.isDraining = true
+    rig.listener.drain()
+    call?.answer(200, {}, 'done')
+    const answer = await client.readAnswer()
+    expect([answer.status, answer.get('connection'), answer.body.toString()]).toEqual([200, 'close', 'done'])
+    expect((await client.readToEnd()).length).toBe(0)
+    await idle.send(GET)
+    const refused = await idle.readAnswer()
+    expect([refused.status, refused.get('connection'), refused.body.toString()]).toEqual([
+      500,
+      'close',
+      'Failed to process request.\n',
+    ])
+    expect((await idle.readToEnd()).length).toBe(0)
+    expect(rig.listener.size).toBe(0)
   })
 
   test('drain ends streams cleanly and answers long polls', async () => {

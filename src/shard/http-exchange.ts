@@ -224,7 +224,9 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         case State.Collecting:
           return this.#answer(this.#proxyFailed(failure), 'error')
         case State.Relaying:
+          return this.#cutRelay()
         case State.Streaming:
+          this.#appendFailure(proxyFailed(null))
           return this.#cutRelay()
         case State.Ended:
           return
@@ -449,7 +451,14 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     const writer = this.#writer as HttpWriter
     if (verdict.kind === 'hold') return this.#hold(verdict, true)
     if (verdict.kind === 'end-stream' && verdict.text.length > 0) writer.write(verdict.text)
+    if (verdict.kind === 'answer' && verdict.failed) this.#appendFailure(verdict.answer)
     this.#endRelay()
+  }
+
+  /** Debug mode shows behind a body that had begun what would have been the answer instead of it. */
+  #appendFailure(answer: HttpAnswer): void {
+    if (!(this.#session as HttpSession).debug) return
+    ;(this.#writer as HttpWriter).write(Buffer.concat([Buffer.from('\n\n'), answer.body]))
   }
 
   #hold({ instruct, channels }: InstructVerdict & { kind: 'hold' }, isStreamed: boolean): void {

@@ -55,6 +55,8 @@ export class MemoryHub implements ChannelHub {
 
   unsubscribe(): void {}
 
+  reclassify(): void {}
+
   leave(receiver: Receiver): void {
     for (const subscription of [...receiver.subscriptions]) subscription.channel.remove(subscription)
     this.waiters.changed()
@@ -118,6 +120,8 @@ export class HttpRig {
   readonly settings: Settings
   readonly listener: HttpListener
   port = 0
+  /** True: new requests are refused. */
+  isDraining = false
   readonly #waiters = new Waiters()
   readonly #app = uWS.App()
   readonly #context: ShardContext
@@ -152,7 +156,7 @@ export class HttpRig {
         this.#waiters.changed()
       },
     }
-    this.listener = new HttpListener(this.#context, () => false)
+    this.listener = new HttpListener(this.#context, () => this.isDraining)
     this.listener.attach(this.#app, false)
   }
 
