@@ -331,3 +331,19 @@ test('a WebSocket cannot be paused: a client far ahead of its backend is dropped
   await client.closed
   expect(client.pending.length).toBe(0)
 })
+
+test('a request line whose version comes in two segments gets the 505 page', async () => {
+  const client = await connect()
+  // The answer comes to the first segment already.
+  await client.send('GET / HT')
+  expect((await client.readToEnd()).toString('latin1')).toBe(PAGE_505)
+})
+
+test('an unmasked frame is read as if it were masked', async () => {
+  const client = await openWebSocket('/unmasked')
+  // Its first four bytes are taken for the mask, so four zeros behind it are taken for its end.
+  await client.send(Buffer.concat([clientFrame(Opcode.Binary, 'hello', { mask: null }), Buffer.alloc(4)]))
+  const { opcode, payload } = await readFrame(client)
+  expect([opcode, payload.toString('hex')]).toEqual([Opcode.Binary, '07656c6c68'])
+  client.destroy()
+})
