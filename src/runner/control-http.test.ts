@@ -158,6 +158,7 @@ describe('requests that cannot be taken', () => {
     ['POST /publish HTTP/1.0\r\n\r\n', LENGTH_REQUIRED.replace('1.1', '1.0')],
     ['POST /publish HTTP/1.1\r\nContent-Length: abc\r\n\r\n', bad('Bad Content-Length.')],
     ['POST /publish HTTP/1.0\r\nContent-Length: abc\r\n\r\n', bad('Bad Content-Length.').replace('1.1', '1.0')],
+    ['POST /publish HTTP/1.1\r\nContent-Length: -1\r\n\r\n', bad('Request body exceeded Content-Length.')],
     ['POST /publish HTTP/1.1\r\nContent-Length: 99999999999999\r\n\r\n', bad('Bad Content-Length.')],
     ['POST /publish HTTP/1.1\r\nContent-Length: 1000001\r\n\r\n', bad('Request body too large.')],
     [

@@ -327,7 +327,7 @@ class ControlServer {
     if (last !== undefined && !last.keepAlive && last.request.complete) this.#handleExcess(connection, last)
     // The client closed, or was cut off, in the middle of a request.
     else if (error.code === 'HPE_INVALID_EOF_STATE' || !error.code?.startsWith('HPE_')) socket.destroy()
-    else this.#refuse(connection, versionOf(error.rawPacket), refusal(textOfParseError(error.code)))
+    else this.#refuse(connection, versionOf(error.rawPacket), refusal(textOfParseError(error)))
   }
 
   /** Answers outside of node's ServerResponse, after the exchanges in hand, and ends the connection. */
@@ -363,9 +363,13 @@ function refusal(text: string): ControlAnswer {
   return textAnswer(400, 'Bad Request', `${text}\n`)
 }
 
-function textOfParseError(code: string): string {
+function textOfParseError({ code = '', rawPacket }: NodeJS.ErrnoException & { rawPacket?: Buffer }): string {
   if (code === 'HPE_HEADER_OVERFLOW') return 'Request header too large.'
-  if (code.endsWith('_CONTENT_LENGTH')) return 'Bad Content-Length.'
+  if (code.endsWith('_CONTENT_LENGTH')) {
+    // A negative length is a number to Pushpin, and whatever follows is more than that.
+    const isNegative = /\ncontent-length:[ \t]*-\d+[ \t]*\r?\n/i.test(rawPacket?.toString('latin1') ?? '')
+    return isNegative ? 'Request body exceeded Content-Length.' : 'Bad Content-Length.'
+  }
   return 'Failed to parse request header.'
 }
 
