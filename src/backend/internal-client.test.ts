@@ -28,6 +28,8 @@ function target(kind: TargetKind): Target {
     clientCert: null,
     clientKey: null,
     firstFrameDelayMs: 0,
+    pingIntervalS: null,
+    pongTimeoutS: null,
   }
 }
 

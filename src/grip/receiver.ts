@@ -37,6 +37,8 @@ export interface ResponseReceiver extends ReceiverBase {
 
 export interface WsReceiver extends ReceiverBase {
   readonly kind: typeof ReceiverKind.Ws
+  /** Every item is to be handed over one by one at the moment, whatever its filters; see ChannelHub.reclassify. */
+  readonly wantsItems: boolean
   /** Joins and leaves the uWebSockets.js topic of a channel: what is published to plain subscribers goes by it. */
   joinTopic(channel: string): void
   leaveTopic(channel: string): void
@@ -55,6 +57,8 @@ export interface ChannelHub {
    */
   subscribe(receiver: Receiver, channels: readonly ChannelInstruct[]): void
   unsubscribe(receiver: Receiver, channel: string): void
+  /** The receiver's wantsItems changed. */
+  reclassify(receiver: Receiver): void
   /** Drops all subscriptions and a pending subscribe(). Idempotent; to be called when a session ends. */
   leave(receiver: Receiver): void
 }

@@ -6,10 +6,15 @@ import type { Section } from './line.js'
 import type { Target } from './types.js'
 
 export const TARGET_FLAGS = ['ssl', 'untrusted', 'trust_connect_host', 'insecure', 'over_http', 'one_event'] as const
-export const TARGET_VALUES = ['host', 'sub', 'ipc_file_mode', 'client_cert', 'client_key', 'first_frame_delay'] as const
+export const TARGET_VALUES = [
+  ...['host', 'sub', 'ipc_file_mode', 'client_cert', 'client_key'],
+  ...['first_frame_delay', 'ping_interval', 'pong_timeout'],
+] as const
 
 /** Longer than any client takes to look at its first segment, shorter than anybody's patience. */
 const FIRST_FRAME_DELAY_MS_MAX = 60_000
+/** As for the settings of the same meaning. */
+const HEARTBEAT_S_MAX = 86_400
 
 /** Throws LineFault. */
 export function targetOf(section: Section, warn: Warn): Target {
@@ -35,7 +40,9 @@ export function targetOf(section: Section, warn: Warn): Target {
     ipcFileMode: ipcFileModeOf(props, warn),
     clientCert: props.text('client_cert'),
     clientKey: props.text('client_key'),
-    firstFrameDelayMs: firstFrameDelayOf(props),
+    firstFrameDelayMs: wholeNumberOf(props, 'first_frame_delay', FIRST_FRAME_DELAY_MS_MAX, 'milliseconds') ?? 0,
+    pingIntervalS: wholeNumberOf(props, 'ping_interval', HEARTBEAT_S_MAX, 'seconds'),
+    pongTimeoutS: wholeNumberOf(props, 'pong_timeout', HEARTBEAT_S_MAX, 'seconds'),
   })
 }
 
@@ -68,10 +75,10 @@ function ipcFileModeOf(props: Props, warn: Warn): number | null {
   return null
 }
 
-function firstFrameDelayOf(props: Props): number {
-  const text = props.text('first_frame_delay')
-  if (text === null) return 0
-  const delayMs = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
-  if (delayMs <= FIRST_FRAME_DELAY_MS_MAX) return delayMs
-  throw new LineFault(`first_frame_delay must be between 0 and ${FIRST_FRAME_DELAY_MS_MAX} milliseconds`)
+function wholeNumberOf(props: Props, name: string, most: number, unit: string): number | null {
+  const text = props.text(name)
+  if (text === null) return null
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (number <= most) return number
+  throw new LineFault(`${name} must be between 0 and ${most} ${unit}`)
 }

@@ -41,6 +41,9 @@ export interface Target {
   readonly clientKey: string | null
   /** first_frame_delay=MS (ours): wait between a 101 and the first frame, for clients that lose frames sent with it. */
   readonly firstFrameDelayMs: number
+  /** ping_interval=S, pong_timeout=S (ours): heartbeats of this target's WebSocket clients; null: the settings hold. */
+  readonly pingIntervalS: number | null
+  readonly pongTimeoutS: number | null
 }
 
 export interface HostPort {

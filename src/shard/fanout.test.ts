@@ -55,6 +55,7 @@ class Stream implements StreamReceiver {
 
 class Ws implements WsReceiver {
   readonly kind = ReceiverKind.Ws
+  readonly wantsItems = false
   readonly subscriptions: Subscription[] = []
   readonly seen: string[] = []
   handleLive(): void {}

@@ -131,6 +131,10 @@ export class Hub implements ChannelHub {
     while (subscriptions.length > 0) this.#part(subscriptions[subscriptions.length - 1] as Subscription)
   }
 
+  reclassify(receiver: Receiver): void {
+    for (const subscription of receiver.subscriptions) this.#classify(subscription)
+  }
+
   /** The bus answered barrier `number`: its batch and every older one are live. */
   handleBarrier(number: number): void {
     while (this.#batches.length > 0 && (this.#batches[0] as Batch).number <= number) {
@@ -255,7 +259,7 @@ export class Hub implements ChannelHub {
         subscription.filters = request.filters
       }
     }
-    for (const subscription of receiver.subscriptions) this.#classify(subscription)
+    this.reclassify(receiver)
   }
 
   /** Decides whether items can go the common way (uWebSockets.js topic, joined chunk) or need a look of their own. */
@@ -263,6 +267,7 @@ export class Hub implements ChannelHub {
     const { receiver, channel } = subscription
     const byItem =
       subscription.filters.length > 0 ||
+      (receiver.kind === ReceiverKind.Ws && receiver.wantsItems) ||
       (receiver.kind === ReceiverKind.Stream && (subscription.prevId !== null || receiver.subscriptions.length > 1))
     if (byItem === subscription.byItem) return
     subscription.byItem = byItem

@@ -9,16 +9,18 @@
 import type uWS from 'uWebSockets.js'
 import type { BackendFailure } from '../backend/types.js'
 import { unreachable } from '../base/assert.js'
-import { DeadlineEntry } from '../base/deadlines.js'
+import { DeadlineEntry, NO_DEADLINE } from '../base/deadlines.js'
 import type { ClientHead } from '../grip/forwarding.js'
 import { ReceiverKind, type WsReceiver } from '../grip/receiver.js'
 import type { Subscription } from '../grip/subscriptions.js'
+import { Heartbeat, HEARTBEAT_CONTENT } from '../grip/heartbeat.js'
 import type { WsClientHalf } from '../grip/ws-client-half.js'
 import { type WsAnyEffect, type WsClientEffect, WsDropReason } from '../grip/ws-effects.js'
 import { C } from '../link/counters.js'
 import type { Route, Target } from '../routing/types.js'
 import { PublishAction, type PublishItem, type WsMessageFormat, WsMessageType } from '../wire/publish-types.js'
 import type { ShardContext } from './context.js'
+import { HeldFrames } from './held-frames.js'
 import { nativeString, writeHeaders } from './native-headers.js'
 import type { WsShared } from './ws-shared.js'
 
@@ -62,10 +64,14 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   protected upgrade: Upgrade | null
   protected ws: uWS.WebSocket<WsUserData> | null = null
   protected ended = false
+  #heartbeat: Heartbeat | null = null
+  /** What waits for the first_frame_delay of the target; null: nothing has to. */
+  #heldFrames: HeldFrames | null = null
   readonly #targetIndex: number
   /** Taken from the machine and not yet performed. */
   #postponed: WsAnyEffect | null = null
   #driving = false
+  #wantedItems = false
   #bufferedBytes = 0
 
   constructor(context: ShardContext, shared: WsShared, upgrade: Upgrade, route: Route, targetIndex: number) {
@@ -77,6 +83,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     this.connectionId = upgrade.connectionId
     this.#targetIndex = targetIndex
     this.target = route.targets[targetIndex] as Target
+    if (this.target.firstFrameDelayMs > 0) this.#heldFrames = new HeldFrames()
   }
 
   // For the half that knows the backend
@@ -127,6 +134,16 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     this.ws = ws
   }
 
+  /** A frame of the client: it lives. */
+  handleSign(): void {
+    this.#heartbeat?.handleSign(this.nowMs())
+  }
+
+  /** A pong that answers our own ping is not for the session. */
+  isOwnPong(lent: ArrayBuffer): boolean {
+    return this.#heartbeat !== null && HEARTBEAT_CONTENT.equals(new Uint8Array(lent))
+  }
+
   /** What waited for the socket has been written. */
   handleDrained(): void {
     this.drive()
@@ -167,6 +184,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   deliverWs(_item: PublishItem, format: WsMessageFormat, _subscription: Subscription): void {
     switch (format.action) {
       case PublishAction.Send:
+        if (this.#heldFrames !== null) return this.#hold(format, this.#heldFrames)
         if (this.ws !== null) this.#write(format.type, format.content)
         if (this.session.wantsWritten) this.session.handleWritten(this.nowMs())
         break
@@ -186,7 +204,9 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
 
   override handleDeadline(nowMs: number): void {
     try {
-      this.session.handleDeadline(nowMs)
+      if (this.#heldFrames !== null && nowMs >= this.#heldFrames.untilMs) this.#release(this.#heldFrames)
+      if (!this.#beat(nowMs)) return
+      if (nowMs >= this.session.deadlineMs) this.session.handleDeadline(nowMs)
       this.drive()
     } catch (error) {
       this.fail(error)
@@ -228,7 +248,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     this.#driving = true
     try {
       for (;;) {
-        if (this.ws !== null) this.session.handleUnread(this.ws.getBufferedAmount())
+        if (this.ws !== null) this.session.handleUnread(this.#unreadBytes(this.ws))
         const effect = this.#postponed ?? this.session.poll()
         this.#postponed = null
         if (effect === null) break
@@ -239,7 +259,58 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
       this.#driving = false
     }
     this.accountBuffer()
-    this.context.deadlines.set(this, this.session.deadlineMs)
+    this.#reclassify()
+    this.context.deadlines.set(this, this.#deadlineMs())
+  }
+
+  /** What the client has not read; during a first_frame_delay it is said to take nothing at all. */
+  #unreadBytes(ws: uWS.WebSocket<WsUserData>): number {
+    return this.#heldFrames === null ? ws.getBufferedAmount() : Number.POSITIVE_INFINITY
+  }
+
+  #deadlineMs(): number {
+    if (this.ws === null) return this.session.deadlineMs
+    const beatMs = this.#heartbeat?.deadlineMs ?? NO_DEADLINE
+    return Math.min(this.session.deadlineMs, beatMs, this.#heldFrames?.untilMs ?? NO_DEADLINE)
+  }
+
+  /** Items are looked at one by one while they are held back, or while they push back an idle keep-alive. */
+  get wantsItems(): boolean {
+    return this.#heldFrames !== null || this.session.wantsWritten
+  }
+
+  #reclassify(): void {
+    if (this.wantsItems === this.#wantedItems) return
+    this.#wantedItems = this.wantsItems
+    this.context.hub.reclassify(this)
+  }
+
+  /** Our own ping, or the end of a client that gives no sign of life. False: the client is gone. */
+  #beat(nowMs: number): boolean {
+    const { ws } = this
+    if (ws === null) return true
+    const verdict = this.#heartbeat?.advance(nowMs)
+    if (verdict === 'ping') {
+      ws.ping(HEARTBEAT_CONTENT)
+      this.context.counters.add('ws_pings_out')
+    } else if (verdict === 'gone') {
+      this.context.counters.add('ws_dropped_heartbeat')
+      // Its close handler tells the session that the client went without a close frame.
+      ws.close()
+      return false
+    }
+    return true
+  }
+
+  #hold({ type, content }: WsMessageFormat, held: HeldFrames): void {
+    if (!held.add(type, content)) this.context.counters.add('drop_ws_backpressure')
+  }
+
+  /** The first_frame_delay is over: what was published meanwhile, after what the backend said with its OPEN. */
+  #release(held: HeldFrames): void {
+    this.#heldFrames = null
+    this.drive()
+    for (const { type, content } of held.frames) if (this.#webSocket() !== null) this.#write(type, content)
   }
 
   /** A method, so that the compiler does not believe that #ended cannot have changed. */
@@ -289,13 +360,21 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
         writeHeaders(res, effect.headers)
         res.resume()
         res.upgrade<WsUserData>({ connection: this }, upgrade.key, '', '', upgrade.context)
-        this.#sendFirstFrames()
+        if (this.#heldFrames === null) this.#sendFirstFrames()
       })
     })
     this.shared.opened()
+    this.#startClocks()
     this.#access(upgrade, 101, 0, 'opened')
     const ws = this.#webSocket()
     if (ws !== null) for (const { byItem, channel } of this.subscriptions) if (!byItem) ws.subscribe(channel.name)
+  }
+
+  #startClocks(): void {
+    const nowMs = this.nowMs()
+    const times = this.shared.heartbeatTimes(this.target)
+    if (times !== null) this.#heartbeat = new Heartbeat(times, nowMs, this.context.random())
+    if (this.#heldFrames !== null) this.#heldFrames.untilMs = nowMs + this.target.firstFrameDelayMs
   }
 
   /**

@@ -59,6 +59,7 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
       // Written out: the busiest callback makes no closure.
       const { connection } = ws.getUserData()
       try {
+        connection.handleSign()
         connection.handleMessage(message, isBinary)
       } catch (error) {
         connection.fail(error)
@@ -66,12 +67,14 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
     },
     ping: (ws, message) => {
       guard(ws, (connection) => {
+        connection.handleSign()
         connection.handlePing(message)
       })
     },
     pong: (ws, message) => {
       guard(ws, (connection) => {
-        connection.handlePong(message)
+        connection.handleSign()
+        if (!connection.isOwnPong(message)) connection.handlePong(message)
       })
     },
     drain: (ws) => {

@@ -7,6 +7,7 @@ import type { WsEffect } from '../grip/ws-effects.js'
 import type { WsSessionConfig } from '../grip/ws-session.js'
 import type { Route, Target } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
+import type { HeartbeatTimes } from '../grip/heartbeat.js'
 import type { ShardContext } from './context.js'
 import { writeHeaders } from './native-headers.js'
 import { UpgradeShield } from './upgrade-shield.js'
@@ -70,6 +71,14 @@ export class WsShared {
   closed(): void {
     this.#context.counters.add('ws_connections', -1)
     this.#connectionEnded()
+  }
+
+  /** Null: no heartbeats for the clients of this target. */
+  heartbeatTimes(target: Target): HeartbeatTimes | null {
+    const { wsPingInterval, wsPongTimeout } = this.#context.settings.proxy
+    const pingIntervalMs = (target.pingIntervalS ?? wsPingInterval) * 1000
+    if (pingIntervalMs === 0) return null
+    return { pingIntervalMs, timeoutMs: Math.max(target.pongTimeoutS ?? wsPongTimeout, 1) * 1000 }
   }
 
   /** Adds to what waits for backends; false when the sum is above the cap. */

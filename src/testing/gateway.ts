@@ -29,6 +29,8 @@ export interface GatewayOptions {
   readonly routes?: readonly string[]
   /** Path of a routes file. */
   readonly routesFile?: string
+  /** Address that clients connect to; default 127.0.0.1. */
+  readonly host?: string
   /** `section.key` → value; on top of the ports, which are set by the harness. */
   readonly conf?: Readonly<Record<string, string>>
   /** Default 2. */
@@ -232,7 +234,7 @@ function spawnMain(args: readonly string[], options: GatewayOptions): ChildProce
 function confText(folder: string, ports: GatewayPorts, options: GatewayOptions): string {
   const values: Record<string, string> = {
     'global.rundir': folder,
-    'runner.http_port': `127.0.0.1:${ports.http}`,
+    'runner.http_port': `${options.host ?? '127.0.0.1'}:${ports.http}`,
     'handler.push_in_spec': `tcp://127.0.0.1:${ports.pull}`,
     'handler.push_in_sub_specs': `tcp://127.0.0.1:${ports.sub}`,
     'handler.push_in_http_addr': '127.0.0.1',

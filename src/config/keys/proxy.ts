@@ -164,7 +164,7 @@ export const PROXY_KEYS = [
     unit: 'bytes',
     shipped: '268435456',
     ours: true,
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'The same for all clients together.',
   },
   {
@@ -174,7 +174,7 @@ export const PROXY_KEYS = [
     unit: 's',
     shipped: '0',
     ours: true,
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'How often a WebSocket client gets a ping of our own; 0: never.',
   },
   {
@@ -184,7 +184,7 @@ export const PROXY_KEYS = [
     unit: 's',
     shipped: '45',
     ours: true,
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'A pinged WebSocket client that gives no sign of life for so long is dropped.',
   },
   {
