@@ -48,6 +48,8 @@ export interface BackendWebSocketHandler {
   handleSocketMessage(content: Buffer, isBinary: boolean): void
   handleSocketPing(content: Buffer): void
   handleSocketPong(content: Buffer): void
+  /** Everything that came in one piece has been handed over. */
+  handleSocketTurn(): void
   /** All that was to be sent has been handed to the kernel. */
   handleSocketWritten(): void
   /** The backend sent a close frame and has had ours. code null: it had none. `reason` is a byte string. */
@@ -62,6 +64,7 @@ const HANG_UP_MS = 1_000
 /** The head of the answer; more is a malformed one. Twice Pushpin's default, so nothing it takes fails. */
 const RESPONSE_HEAD_BYTES_MAX = 16_384
 
+const NORMAL = 1000
 const NO_CODE = 1005
 const NO_CLOSE_FRAME = 1006
 
@@ -141,11 +144,10 @@ export class BackendWebSocket {
     this.#ws?.pong(content, true, this.#written)
   }
 
-  /** Sends a close frame; code null: an empty one. Closed or gone follows. */
-  close(code: number | null, reason: string): void {
+  /** Sends a close frame, with 1000 in place of a code that none may carry. Closed or gone follows. */
+  close(code: number, reason: string): void {
     this.#isClosing = true
-    if (code === null || !isSendable(code)) this.#ws?.close()
-    else this.#ws?.close(code, bytesOfByteString(reason))
+    this.#ws?.close(isSendable(code) ? code : NORMAL, bytesOfByteString(reason))
   }
 
   /** Ends the connection at once. */
@@ -193,6 +195,8 @@ export class BackendWebSocket {
         })
       : net.connect({ host, port })
     this.#socket = socket
+    // What `ws` calls handshakeTimeout only listens for it; with the 101 it turns it off.
+    socket.setTimeout(this.#request.handshakeTimeoutMs)
     this.#connectTimer = setTimeout(() => {
       this.#hasTimedOut = true
       socket.destroy(new Error('the connection was not made in time'))
@@ -213,11 +217,12 @@ export class BackendWebSocket {
       const { headers, path } = this.#request
       if (!PATH.test(path)) throw new Error('the path cannot be sent')
       request.path = path
-      const own = HANDSHAKE.map((name) => [name, request.getHeader(name)] as const)
+      const own = HANDSHAKE.flatMap((name) => [name, String(request.getHeader(name))])
       for (const name of request.getHeaderNames()) request.removeHeader(name)
-      for (const [name, values] of grouped(headers))
+      // Host, the handshake, the rest: Pushpin's order.
+      for (const [name, values] of grouped([...headers.slice(0, 2), ...own, ...headers.slice(2)])) {
         request.setHeader(name, values.length === 1 ? (values[0] as string) : values)
-      for (const [name, value] of own) request.setHeader(name, value as string)
+      }
       request.end()
     } catch (error) {
       request.destroy(error as Error)
@@ -270,8 +275,10 @@ export class BackendWebSocket {
     ws.on('pong', (data) => {
       this.#handler?.handleSocketPong(data)
     })
-    // Behind the listener of `ws`: whether a chunk brought a close frame is known here, and only its state tells.
+    // Behind the listener of `ws`, so everything in the chunk has been handed over. Only here is it to be seen that a
+    // close frame came: `ws` says so when the connection has ended.
     this.#socket?.on('data', () => {
+      this.#handler?.handleSocketTurn()
       if (ws.readyState === WebSocket.CLOSING && !this.#isClosing) this.#expectHangUp(ws)
     })
     this.#handler?.handleSocketOpen(this.#headers)
@@ -326,7 +333,7 @@ export class BackendWebSocket {
 }
 
 const PATH = /^\/[\x21-\xff]*$/
-const HANDSHAKE = ['Upgrade', 'Connection', 'Sec-WebSocket-Key', 'Sec-WebSocket-Version']
+const HANDSHAKE = ['Upgrade', 'Connection', 'Sec-WebSocket-Version', 'Sec-WebSocket-Key']
 
 /** Values by name, in the order in which names came first: what node:http can be told. */
 function grouped(headers: readonly string[]): Iterable<readonly [name: string, values: string[]]> {

@@ -60,7 +60,7 @@ export class WsTunnel extends WsClientHalf {
       this.handleClientGone(nowMs)
       return
     }
-    // As in Pushpin, a close frame without a code becomes 1000 on the other side.
+    // As in Pushpin, whatever has no code becomes 1000 on the other side.
     this.#closeBackend(code ?? 1000, reason)
     this.leaveClient(nowMs)
   }
@@ -83,7 +83,7 @@ export class WsTunnel extends WsClientHalf {
   override handlePublishClose(code: number, reason: string, nowMs: number): void {
     // A session that has not opened holds no channel.
     if (this.#link === Link.Idle || this.#link === Link.Connecting || this.isEnding) return
-    this.#closeBackend(null, '')
+    this.#closeBackend(1000, '')
     this.sendClose(code < 0 ? 1000 : code, reason, nowMs)
   }
 
@@ -116,7 +116,16 @@ export class WsTunnel extends WsClientHalf {
   handleBackendMessage(content: Buffer, isBinary: boolean, nowMs: number): void {
     if (this.#link !== Link.Open) return
     this.deliver(isBinary ? WsMessageType.Binary : WsMessageType.Text, content, nowMs)
+  }
+
+  /**
+   * What came in one piece has been handed over. Only now does a `detach` in it count: in Pushpin control messages make
+   * a detour through another process, so a message sent along with one is still delivered. False: nothing can have come of it.
+   */
+  handleBackendTurn(nowMs: number): boolean {
+    if (this.grip === null || this.#link !== Link.Open) return false
     this.applyDue(nowMs)
+    return true
   }
 
   handleBackendPing(content: Buffer, nowMs: number): void {
@@ -156,7 +165,7 @@ export class WsTunnel extends WsClientHalf {
   protected override detach(): void {
     if (this.#link !== Link.Open) return
     this.isDetached = true
-    this.#closeBackend(null, '')
+    this.#closeBackend(1000, '')
   }
 
   protected override abandonBackend(): void {
@@ -166,7 +175,7 @@ export class WsTunnel extends WsClientHalf {
     this.#link = Link.Over
   }
 
-  #closeBackend(code: number | null, reason: string): void {
+  #closeBackend(code: number, reason: string): void {
     if (this.#link !== Link.Open) return
     this.#link = Link.Closing
     this.#due = { kind: 'backend-close', code, reason }

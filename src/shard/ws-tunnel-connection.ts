@@ -113,6 +113,14 @@ export class WsTunnelConnection extends WsClientSide implements BackendWebSocket
     }
   }
 
+  handleSocketTurn(): void {
+    try {
+      if (this.session.handleBackendTurn(this.nowMs())) this.drive()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
   handleSocketWritten(): void {
     try {
       this.accountBuffer()
