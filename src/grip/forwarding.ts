@@ -111,6 +111,11 @@ export class Forwarding {
     if (fault !== undefined) this.faults.push(`upstream_key: ${fault}`)
   }
 
+  /** Reads the keys of `routes` now, so that `faults` is complete. */
+  prepare(routes: readonly Route[]): void {
+    for (const route of routes) this.#plan(route)
+  }
+
   /** Null: the rewritten path is not a path (path_rem left nothing that begins with a slash): 502. */
   forward(head: ClientHead, route: Route, target: Target, options: ForwardOptions): Forwarded | null {
     const plan = this.#plan(route)

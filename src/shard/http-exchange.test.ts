@@ -520,6 +520,30 @@ describe('stream holds', () => {
   })
 
   test.each([
+    ['text/plain', '\n'],
+    ['application/json', '\n'],
+    ['application/x-ndjson', '\n'],
+    ['application/octet-stream', ''],
+    [null, ''],
+  ])('an empty first body of type %s opens with %j, or with the first publish', async (type, opening) => {
+    const { client, rig } = await setUp((call) => {
+      const headers = type === null ? [] : ['Content-Type', type]
+      call.answer(200, [...headers, 'Grip-Hold', 'stream', 'Grip-Channel', 'room'])
+    })
+    await client.send(GET)
+    await rig.hub.subscribed('room')
+    if (opening !== '') {
+      await client.readHead()
+      expect(await chunkOf(client)).toBe(opening)
+    }
+    rig.hub.publish(streamItem('room', 'first'))
+    if (opening === '') await client.readHead()
+    expect(await chunkOf(client)).toBe('first')
+    client.destroy()
+    await rig.hub.subscribed('room', 0)
+  })
+
+  test.each([
     ['idle', [0, 0]],
     ['interval', [1, 1]],
   ] as const)('keep-alives in mode %s', async (mode, [early]) => {

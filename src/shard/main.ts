@@ -148,10 +148,14 @@ class Shard {
       cwd: process.cwd(),
       readFile: () => start.routesText,
     })
+    const forwarding = new Forwarding(settings, (path) => readFileSync(path), rewriteRequest)
+    forwarding.prepare(table.routes)
+    // Every shard finds the same ones.
+    if (number === 0) for (const fault of forwarding.faults) log.error(`key cannot be used: ${fault}`)
     this.#context = {
       settings,
       routes: () => table,
-      forwarding: new Forwarding(settings, (path) => readFileSync(path), rewriteRequest),
+      forwarding,
       backend: createBackendClient(settings, (items) => {
         this.#tell({ kind: 'publish', items: items.map((item) => encodeBusItem(item)) })
       }),
