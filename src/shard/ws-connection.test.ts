@@ -12,7 +12,7 @@ import { Forwarding } from '../grip/forwarding.js'
 import { Counters } from '../link/counters.js'
 import { parseRoutes } from '../routing/routes.js'
 import { MemoryHub } from '../testing/http-rig.js'
-import { Waiters } from '../testing/wait.js'
+import { poll, Waiters } from '../testing/wait.js'
 import { decodeEvents, encodeEvent, subscribeEvent } from '../testing/websocket-over-http.js'
 import { WsClient, WsRejected } from '../testing/ws-client.js'
 import type { ShardContext } from './context.js'
@@ -226,6 +226,22 @@ describe('the cap over all sessions', () => {
     await echoes(one)
     expect(counters.get('callback_errors')).toBe(0)
   })
+})
+
+test('a session whose client has gone still says DISCONNECT when the gateway ends', async () => {
+  const client = await connect()
+  client.send('wait')
+  const [call] = await backend.held(1)
+  client.terminate()
+  await poll(
+    () => Promise.resolve(counters.get('ws_connections') === 0 || undefined),
+    () => 'the gateway has seen the client go',
+  )
+  for (const connection of shared.connections) connection.drain()
+  expect(shared.connections.size).toBe(1)
+  call?.answer([])
+  await backend.disconnected
+  expect(errors).toEqual([])
 })
 
 describe('channels that do not become live', () => {
