@@ -74,7 +74,7 @@ export interface Settings {
     readonly backendKeepAlive: number
     /** Ours. Connections each shard may open to one backend. */
     readonly backendConnectionsMax: number
-    /** Ours. Bytes of one session that may wait for its WebSocket-over-HTTP backend. */
+    /** Ours. Bytes of one WebSocket session that may wait for its backend. */
     readonly wsBufferMax: number
     /** Ours. The same, for the whole process. */
     readonly wsBufferTotalMax: number

@@ -155,7 +155,7 @@ export const PROXY_KEYS = [
     shipped: '4194304',
     ours: true,
     meaning: USED,
-    doc: 'What one WebSocket client may have waiting for its WebSocket-over-HTTP backend; above it the connection is dropped.',
+    doc: 'What one WebSocket client may have waiting for its backend, and its longest message to a native one; above it the connection is dropped.',
   },
   {
     key: 'proxy.ws_buffer_total_max',

@@ -14,7 +14,7 @@ import { RawClient } from '../raw-client.js'
 import { RawWsBackend, type RawWsConnection, serverFrame } from '../raw-ws-backend.js'
 import { SERVER_CERT, SERVER_KEY } from '../tls-files.js'
 import { ScriptedBackend } from '../scripted-backend.js'
-import { withDeadline } from '../wait.js'
+import { poll, withDeadline } from '../wait.js'
 import { clientFrame, Opcode, parseServerFrames, upgradeRequest } from '../websocket-frames.js'
 import { type WsMessage, WsClient, WsRejected } from '../ws-client.js'
 
@@ -178,6 +178,14 @@ describe('the upgrade', () => {
       'Grip-Feature: …',
       'Sec-WebSocket-Extensions: grip',
     ])
+  })
+
+  test('headers the client repeats stand side by side', async () => {
+    const client = await RawClient.connect(gateway.ports.http)
+    clients.push(client)
+    await client.send(upgradeRequest('/raw', 'x', { 'X-A': '1\r\nX-B: 2\r\nX-A: 3' }))
+    const backend = await raw.next()
+    expect(backend.head).toContain('\r\nx-a: 1\r\nx-a: 3\r\nx-b: 2\r\n')
   })
 
   test('no_grip: neither Grip headers nor the extension', async () => {
@@ -533,11 +541,16 @@ describe('back-pressure', () => {
     }
     const writing = write()
     // Far less than 100 MB fits into the kernel's buffers and ours: the backend gets stuck.
-    let last = -1
-    while (written !== last) {
-      last = written
-      await new Promise((resolve) => setTimeout(resolve, 300))
-    }
+    let last = 0
+    let unchanged = 0
+    await poll(
+      () => {
+        unchanged = written === last ? unchanged + 1 : 0
+        last = written
+        return Promise.resolve(unchanged >= 20 || undefined)
+      },
+      () => 'the backend gets stuck',
+    )
     expect(written).toBeLessThan(total)
     client.socket.resume()
     await writing
@@ -557,6 +570,14 @@ describe('back-pressure', () => {
     await gateway.metricsWhere((metrics) => metrics.value('tackboard_ws_dropped_total', BUFFER) === before + 1)
     backend.socket.resume()
     await backend.end()
+  })
+
+  test('a message above ws_buffer_max: the client is dropped, its backend left', async () => {
+    const { client, backend } = await openRaw('/raw')
+    client.send(Buffer.alloc(1_000_001))
+    expect((await client.closed).code).toBe(1006)
+    await backend.end()
+    expect(backend.frames).toEqual([])
   })
 })
 
