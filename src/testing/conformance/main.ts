@@ -17,9 +17,9 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { deviationsOf } from './deviations.js'
 import { routeLines } from './routes.js'
 import { matrix, outcomeLine, runScenarios } from './runner.js'
+import type { Outcome } from './runner.js'
 import { SCENARIOS, chooseBackendPorts } from './suite.js'
 import { runningPushpin, startPushpin, startTackboard } from './targets.js'
 import type { Target } from './targets.js'
@@ -63,16 +63,19 @@ async function main(): Promise<number> {
       },
     })
     process.stdout.write(`\n${target.name}\n${matrix(outcomes)}\n`)
-    printDeviations(target)
+    printDeviations(outcomes)
     return outcomes.some(({ verdict }) => verdict === 'FAIL') ? 1 : 0
   } finally {
     await target.stop()
   }
 }
 
-function printDeviations(target: Target): void {
-  for (const { scenario, reason, row } of deviationsOf(target.name))
+function printDeviations(outcomes: readonly Outcome[]): void {
+  for (const { verdict, deviation } of outcomes) {
+    if (verdict !== 'deviation' || deviation === null) continue
+    const { scenario, reason, row } = deviation
     process.stdout.write(`deviation: ${scenario}: ${reason} (docs/COMPATIBILITY.md: ${row})\n`)
+  }
 }
 
 async function startTarget(routes: readonly string[]): Promise<Target> {

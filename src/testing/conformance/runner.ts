@@ -56,6 +56,7 @@ export async function runScenarios(
 async function runOne(scenario: Scenario, world: World): Promise<Outcome> {
   const deviation = deviationOf(world.target.name, scenario.name)
   const judged = (verdict: Verdict, detail: string): Outcome => ({ scenario, verdict, detail, deviation })
+  if (deviation?.endsTarget === true) return judged('deviation', deviation.reason)
   const failed = (detail: string): Outcome => {
     if (deviation !== null && deviation.shows === undefined) return judged('deviation', deviation.reason)
     return judged('FAIL', detail)

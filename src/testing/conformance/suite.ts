@@ -5,13 +5,23 @@ import type { BackendPorts } from './routes.js'
 import { collectScenarios } from './scenario.js'
 import { http } from './scenarios/http.js'
 import { publishDoor } from './scenarios/publish-door.js'
+import { publishZmq } from './scenarios/publish-zmq.js'
 import { accepted } from './scenarios/woh-accepted.js'
 import { wohClose } from './scenarios/woh-close.js'
 import { wohGrip } from './scenarios/woh-grip.js'
 import { wohRequests } from './scenarios/woh-requests.js'
 import { wohResponses } from './scenarios/woh-responses.js'
 
-export const SCENARIOS = collectScenarios(wohRequests, wohResponses, accepted, wohClose, wohGrip, publishDoor, http)
+export const SCENARIOS = collectScenarios(
+  wohRequests,
+  wohResponses,
+  accepted,
+  wohClose,
+  wohGrip,
+  publishDoor,
+  publishZmq,
+  http,
+)
 
 const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).length
 

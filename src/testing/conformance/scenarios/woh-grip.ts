@@ -102,7 +102,7 @@ const ignored: readonly (readonly [string, string])[] = [
   ['unsubscribe of an unknown channel', control({ type: 'unsubscribe', channel: 'x' })],
   ['flush-delayed with nothing to flush', control({ type: 'flush-delayed' })],
   ['keep-alive with a negative timeout', control({ type: 'keep-alive', content: 'k', timeout: -1 })],
-  ['keep-alive with an unknown mode', control({ type: 'keep-alive', content: 'k', timeout: 1, mode: 'often' })],
+  ['keep-alive with a timeout that is no number', control({ type: 'keep-alive', content: 'k', timeout: [] })],
   ['send-delayed without content', control({ type: 'send-delayed', timeout: 1 })],
   ['set-meta without name', control({ type: 'set-meta', value: 'x' })],
 ]
@@ -355,6 +355,20 @@ export const wohGrip: Scenario[] = [
     async (s) => s.quiet(1_300),
     ['text marker'],
     { slow: true },
+  ),
+  ...(
+    [
+      ['an unknown mode is idle', 'often', ['text marker', 'text k']],
+      ['ignored: a mode that is no string', 5, ['text marker']],
+    ] as const
+  ).map(([name, mode, client]) =>
+    controlled(
+      `keep-alive: ${name}`,
+      () => control({ type: 'keep-alive', content: 'k', timeout: 2, mode }) + marker,
+      (s) => (client.length > 1 ? s.got(2) : s.quiet(2_300)),
+      client,
+      { slow: true },
+    ),
   ),
   controlled(
     'send-delayed: after its timeout',

@@ -181,6 +181,29 @@ export const wohRequests: Scenario[] = [
     { host: 'header.test', headers: { 'X-Removed': 'gone', 'X-Added': 'replaced' } },
   ),
   wohObserved(
+    'head of the requests: Content-Bytes-Replayed and metas',
+    [ok(OPEN, { 'Set-Meta-A': '1' }), ok('', { 'Content-Bytes-Accepted': '2' }), ok(text('done'))],
+    async (s) => {
+      s.client.text('hello')
+      await s.requests(2)
+      await s.arrive()
+      s.client.text('x')
+      await s.requests(3)
+      return headOf(s, 2).slice(-4)
+    },
+    ['content-type: application/websocket-events', 'content-bytes-replayed: 3', 'meta-a: 1', 'content-length: 24'],
+  ),
+  woh(
+    'a message of 300000 bytes drops the client, and the backend is told',
+    [ok(OPEN)],
+    async (s) => {
+      s.client.text('x'.repeat(300_000))
+      await s.got(1)
+      await s.quiet(1_000)
+    },
+    [[OPEN, 'DISCONNECT\r\n'], ['drop']],
+  ),
+  wohObserved(
     'head of the requests: no Connection header',
     [ok(OPEN), ok(text('done'))],
     async (s) => {

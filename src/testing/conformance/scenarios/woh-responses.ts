@@ -296,7 +296,7 @@ export const wohResponses: Scenario[] = [
   answered('OPEN again', ok(OPEN), ['drop']),
   answered('status 500', { status: 500, body: text('x') }, ['drop']),
   answered('status 404', { status: 404 }, ['drop']),
-  answered('status 204', { raw: 'HTTP/1.1 204 No Content\r\n\r\n' }, ['drop']),
+  answered('status 204', { raw: 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n' }, ['drop']),
   answered('a redirect', { status: 302, headers: { Location: '/' } }, ['drop']),
   answered('another type', { headers: { 'Content-Type': 'text/plain' }, body: text('x') }, ['drop']),
   answered('malformed: no CRLF', ok('TEXT'), ['drop']),
@@ -383,6 +383,6 @@ export const wohResponses: Scenario[] = [
 function chunked(parts: readonly string[]): Answer {
   const chunks = [...parts, ''].map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('')
   return {
-    raw: `HTTP/1.1 200 OK\r\nContent-Type: application/websocket-events\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`,
+    raw: `HTTP/1.1 200 OK\r\nContent-Type: application/websocket-events\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n${chunks}`,
   }
 }
