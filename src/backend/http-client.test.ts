@@ -346,6 +346,57 @@ describe('uploads', () => {
     expect(server.text()).toMatch(/\r\ncontent-length: 4\r\n\r\nabcd$/)
   })
 
+  test('a long list of slices goes out with its length, in order, also to a backend that reads late', async () => {
+    const server = await serve((socket, text) => {
+      if (text.endsWith('end')) socket.write(OK)
+      else if (text.length < 100_000) {
+        socket.pause()
+        setImmediate(() => socket.resume())
+      }
+    })
+    const slices = Array.from({ length: 400 }, (_, index) => Buffer.from(String(index).padEnd(10_000, '.')))
+    const body = [...slices, Buffer.alloc(3_000_000, 'x'), Buffer.from('end')]
+    const content = Buffer.concat(body).toString()
+    for (const headers of [['Content-Length', String(content.length)], []]) {
+      const { handler } = send(clientOf(), targetOf(server.port), {
+        method: 'POST',
+        body,
+        headers: ['Host', 'backend.test', ...headers],
+      })
+      expect(await handler.over()).toEqual(['head 200 OK', 'data ok', 'end'])
+    }
+    for (const index of [0, 1]) {
+      const text = server.text(index)
+      const start = text.indexOf('\r\n\r\n') + 4
+      expect(text.slice(0, start).toLowerCase()).toContain(`\r\ncontent-length: ${String(content.length)}\r\n`)
+      expect(text.slice(start) === content).toBe(true)
+    }
+  })
+
+  test('a long list of slices that is cut: the body was not sent, and may be sent again', async () => {
+    const server = await serve((socket) => {
+      socket.resetAndDestroy()
+    })
+    const body = Array.from({ length: 100 }, () => Buffer.alloc(500_000, 'x'))
+    const headers = ['Host', 'backend.test', 'Content-Length', '50000000']
+    const { handler } = send(clientOf(), targetOf(server.port), { method: 'POST', body, headers })
+    expect(await handler.over()).toEqual(['failure generic'])
+  })
+
+  test('a short answer to a long list of slices before its end: passed on', async () => {
+    const server = await serve((socket, text) => {
+      if (socket.bytesWritten > 0 || !text.includes('first')) return
+      socket.pause()
+      socket.write(OK)
+    })
+    const body = [Buffer.from('first'), ...Array.from({ length: 100 }, () => Buffer.alloc(500_000, 'x'))]
+    const headers = ['Host', 'backend.test', 'Content-Length', '50000005']
+    const { handler } = send(clientOf(), targetOf(server.port), { method: 'POST', body, headers })
+    expect(await handler.over()).toEqual(['head 200 OK', 'data ok', 'end'])
+    server.sockets[0]?.resume()
+    await server.untilClosed(0)
+  })
+
   test('an answer before the end of the upload: passed on, and the connection is not used again', async () => {
     const server = await serve((socket, text) => {
       if (text.includes('first') || text.startsWith('GET')) socket.write(OK)

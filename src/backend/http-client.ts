@@ -11,7 +11,9 @@ import { assert } from '../base/assert.js'
 import { byteStringOfText } from '../base/bytes.js'
 import { BACKEND_HEADERS_MAX, BACKEND_HEAD_BYTES_MAX } from '../base/limits.js'
 import type { Target } from '../routing/types.js'
+import { hasHeader } from '../wire/headers.js'
 import { statusReason } from '../wire/status-reasons.js'
+import { bodyChunks } from './body-chunks.js'
 import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
 import { FailureKind } from './types.js'
 import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
@@ -162,12 +164,21 @@ class HttpBackendExchange implements BackendExchange, Dispatcher.DispatchHandler
         path,
         method: method,
         headers,
-        body: Array.isArray(body) ? Buffer.concat(body as Buffer[]) : (body as Buffer | Readable | null),
+        body: Array.isArray(body) ? this.#joined(body as Buffer[]) : (body as Buffer | Readable | null),
       }
       if (target.ssl && target.trustConnectHost) Object.assign(options, { servername: target.host })
       pool.dispatch(options, this)
     }
     this.#starting = false
+  }
+
+  #joined(slices: readonly Buffer[]): Buffer {
+    const body = bodyChunks(slices)
+    if (Buffer.isBuffer(body)) return body
+    // Chunks go out with the Content-Length that the headers carry; without one undici would not tell it.
+    if (!hasHeader(this.#request.headers, 'content-length')) return Buffer.concat(body)
+    // undici takes iterables too; its types do not say so.
+    return body as unknown as Buffer
   }
 
   abort(): void {

@@ -66,7 +66,7 @@ server.listen(Number(port), '127.0.0.1', () => {
  * The kernel resets connections that wait to be accepted when their listener is closed, even those with a complete
  * request. So it is closed in a moment when none has come for some turns of the event loop.
  */
-const QUIET_TURNS = 2
+const QUIET_TURNS = 1
 let quietTurns = 0
 
 function endWhenQuiet(): void {

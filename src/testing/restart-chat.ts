@@ -52,8 +52,8 @@ export async function runRestartChat(
   progress: (restart: number) => void = () => {},
 ): Promise<RestartChatReport> {
   const [port = 0] = await freePorts(1)
-  // Idle connections end soon, so that a backend that waits for their end does not wait long.
-  const conf = { 'proxy.backend_keep_alive': '1', 'runner.log_level': '1' }
+  // Idle connections end soon, because a backend that ends politely waits for that; but not between two messages.
+  const conf = { 'proxy.backend_keep_alive': '3', 'runner.log_level': '1' }
   const gateway = await startGateway({ routes: [`* 127.0.0.1:${String(port)},over_http`], conf })
   const start = (): Promise<ChildProcess> => startBackend(port, gateway.controlUrl('/publish/'))
   let backend = await start()
