@@ -59,6 +59,13 @@ export const WS_CONTROL_FRAME_BYTES_MAX = 125
 
 /** Bytes uWebSockets.js may hold for a WebSocket that reads slowly; a publish above it is dropped and counted. */
 export const WS_BACKPRESSURE_BYTES_MAX = 1_048_576
+/**
+ * Above this a WebSocket is taken out of the topics, and each item is looked at for it alone. uWebSockets.js can drop
+ * by itself, but then it drops the rest of a batch without saying how much; so it never does, and we look.
+ */
+export const WS_SLOW_BYTES = WS_BACKPRESSURE_BYTES_MAX / 4
+/** So much published to a channel within one tick of the deadlines makes us look at its sockets before the tick. */
+export const WS_LOOK_BYTES = 262_144
 
 /** A session whose client has this much unread is not given more by its backend; publishes may go on to the cap. */
 export const WS_STALL_BYTES = WS_BACKPRESSURE_BYTES_MAX / 2
@@ -104,4 +111,5 @@ assert(GRIP_REQUEST_BYTES_MAX < UPLOAD_UNREAD_BYTES_MAX, 'a body that can be sen
 assert(UPLOAD_PULSE_MS * 2 <= 10_000, 'a pulse may be late once before uWebSockets.js gives an upload up')
 assert(CHANNEL_BYTES_MAX < 0xffff, 'a bus topic carries the channel length in 16 bits; 0xffff marks private topics')
 assert(BARRIER_RETRY_MS * 4 <= BARRIER_DEADLINE_MS, 'a barrier is retried several times before it fails')
+assert(WS_SLOW_BYTES + WS_LOOK_BYTES <= WS_BACKPRESSURE_BYTES_MAX, 'a socket is found slow before it is over its cap')
 assert(WS_MESSAGE_BYTES_MAX <= WS_RESPONSE_BYTES_MAX, 'what a client may send, a backend may answer')

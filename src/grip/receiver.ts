@@ -39,6 +39,8 @@ export interface WsReceiver extends ReceiverBase {
   readonly kind: typeof ReceiverKind.Ws
   /** Every item is to be handed over one by one at the moment, whatever its filters; see ChannelHub.reclassify. */
   readonly wantsItems: boolean
+  /** Called now and then while much is published: a socket that reads slowly is to want items from now on. */
+  checkBacklog(): void
   /** Joins and leaves the uWebSockets.js topic of a channel: what is published to plain subscribers goes by it. */
   joinTopic(channel: string): void
   leaveTopic(channel: string): void

@@ -45,6 +45,8 @@ export abstract class Channel extends DeadlineEntry {
   live = false
   /** Receivers that wait for it to become live. */
   waiting = 0
+  /** Bytes published by topic since the sockets were looked at last; see WS_LOOK_BYTES. */
+  unlookedBytes = 0
   /** Content of this turn's http-stream items, joined and written at its end. */
   chunks: Buffer[] = []
   chunkItems = 0

@@ -56,6 +56,10 @@ class Stream implements StreamReceiver {
 class Ws implements WsReceiver {
   readonly kind = ReceiverKind.Ws
   readonly wantsItems = false
+  looks = 0
+  checkBacklog(): void {
+    this.looks++
+  }
   readonly subscriptions: Subscription[] = []
   readonly seen: string[] = []
   handleLive(): void {}
@@ -148,6 +152,31 @@ describe('fan-out', () => {
     expect(published).toEqual(['a m false', 'a b true'])
     expect(sockets.map(({ seen }) => seen)).toEqual([[], [], ['send m', 'send b']])
     expect(counters.get('ws_messages_out')).toBe(4)
+  })
+
+  it('looks at the sockets of channels that were published to, once a tick, sooner when it was very much', () => {
+    const [plain, looked] = [hold(new Ws()), hold(new Ws(), true)]
+    fanout.handleTick()
+    fanout.deliver(channel, ws('x'))
+    fanout.deliver(channel, ws(''))
+    expect(plain.looks).toBe(0)
+    fanout.handleTick()
+    fanout.handleTick()
+    expect([plain.looks, looked.looks]).toEqual([1, 0])
+    for (let i = 0; i < 30; i++) fanout.deliver(channel, ws('x'.repeat(100_000)))
+    expect(plain.looks).toBeGreaterThanOrEqual(10)
+  })
+
+  it('hands an item over once to a socket that is found slow by it', () => {
+    const slow = hold(new Ws())
+    slow.checkBacklog = () => {
+      const [subscription] = channel.ws as [Subscription]
+      if (!subscription.byItem) channel.wsByItem++
+      subscription.byItem = true
+    }
+    for (let i = 0; i < 5; i++) fanout.deliver(channel, ws('x'.repeat(100_000)))
+    expect(published.length + slow.seen.length).toBe(5)
+    expect(slow.seen.length).toBeGreaterThan(0)
   })
 
   it('hands pings, closes and refreshes to every WebSocket', () => {

@@ -8,6 +8,7 @@
  * Nothing here runs inside a uWebSockets.js callback (there another socket cannot be corked), and nothing is allocated
  * per receiver.
  */
+import { WS_LOOK_BYTES } from '../base/limits.js'
 import type { HttpStreamFormat, PublishItem, WsMessageFormat } from '../wire/publish-types.js'
 import { PublishAction, WsMessageType } from '../wire/publish-types.js'
 import { type Receiver, ReceiverKind } from '../grip/receiver.js'
@@ -38,6 +39,8 @@ export class Fanout {
   readonly #options: FanoutOptions
   /** Channels with content pending for this turn. */
   #dirty: Channel[] = []
+  /** Channels published to by topic since the last tick. */
+  #unlooked: Channel[] = []
   #pendingBytes = 0
   #scheduled = false
 
@@ -79,7 +82,12 @@ export class Fanout {
         values[C.ws_messages_out] = (values[C.ws_messages_out] as number) + plain
       }
     }
-    if (byTopic && channel.wsByItem === 0) return
+    if (!byTopic || channel.wsByItem > 0) this.#deliverWsByItem(channel, item, format, byTopic)
+    // Last: who is found slow by it has had this item.
+    if (byTopic && plain > 0) this.#look(channel, format.content.length)
+  }
+
+  #deliverWsByItem(channel: Channel, item: PublishItem, format: WsMessageFormat, byTopic: boolean): void {
     const { ws } = channel
     for (let i = ws.length - 1; i >= 0; i--) {
       const subscription = ws[i] as Subscription
@@ -87,6 +95,41 @@ export class Fanout {
       if (receiver.kind !== ReceiverKind.Ws || (byTopic && !subscription.byItem)) continue
       try {
         receiver.deliverWs(item, format, subscription)
+      } catch (error) {
+        this.#options.onError(receiver, error)
+      }
+    }
+  }
+
+  /** Remembers to look at the sockets of `channel` at the next tick, or looks now when very much was published. */
+  #look(channel: Channel, bytes: number): void {
+    if (channel.unlookedBytes === 0) this.#unlooked.push(channel)
+    // An empty message counts too.
+    channel.unlookedBytes += bytes + 1
+    if (channel.unlookedBytes > WS_LOOK_BYTES) {
+      channel.unlookedBytes = 1
+      this.#checkBacklogs(channel)
+    }
+  }
+
+  /** To be called every tick. Its cost is one look per receiver, and only for channels that were published to. */
+  handleTick(): void {
+    if (this.#unlooked.length === 0) return
+    const unlooked = this.#unlooked
+    this.#unlooked = []
+    for (const channel of unlooked) {
+      channel.unlookedBytes = 0
+      this.#checkBacklogs(channel)
+    }
+  }
+
+  #checkBacklogs(channel: Channel): void {
+    const { ws } = channel
+    for (let i = ws.length - 1; i >= 0; i--) {
+      const { byItem, receiver } = ws[i] as Subscription
+      if (byItem || receiver.kind !== ReceiverKind.Ws) continue
+      try {
+        receiver.checkBacklog()
       } catch (error) {
         this.#options.onError(receiver, error)
       }

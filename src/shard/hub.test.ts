@@ -50,6 +50,7 @@ class Stream extends TestReceiver implements StreamReceiver {
 class Ws extends TestReceiver implements WsReceiver {
   readonly kind = ReceiverKind.Ws
   wantsItems = false
+  checkBacklog(): void {}
   deliverWs(): void {}
 }
 class Poll extends TestReceiver implements ResponseReceiver {

@@ -63,6 +63,7 @@ class Shard {
   readonly #log: ReturnType<typeof openLog>
   readonly #bus: BusShard
   readonly #hub: Hub
+  readonly #fanout: Fanout
   readonly #feed: Feed
   readonly #direct: DirectFeed | null
   readonly #app: uWS.TemplatedApp
@@ -95,13 +96,14 @@ class Shard {
     this.#app = uWS.App()
     const progress = new BusProgress(start.progress)
     this.#bus = new BusShard(start.busAddress, number, progress)
-    const fanout = new Fanout({
+    this.#fanout = new Fanout({
       topics: this.#app,
       counters: this.#counters,
       onError: (receiver, error) => {
         receiver.fail(error)
       },
     })
+    const fanout = this.#fanout
     const { pushInSubConnect, pushInSubSpecs, idCacheTtl } = settings.handler
     this.#direct =
       pushInSubConnect && pushInSubSpecs.length > 0
@@ -251,6 +253,7 @@ class Shard {
     const nowMs = systemClock.nowMs()
     this.#measureLag(nowMs)
     try {
+      this.#fanout.handleTick()
       this.#deadlines.advance(nowMs)
     } catch (error) {
       this.#counters.add('callback_errors')

@@ -10,6 +10,7 @@ import type uWS from 'uWebSockets.js'
 import type { BackendFailure } from '../backend/types.js'
 import { unreachable } from '../base/assert.js'
 import { DeadlineEntry, NO_DEADLINE } from '../base/deadlines.js'
+import { WS_BACKPRESSURE_BYTES_MAX, WS_SLOW_BYTES } from '../base/limits.js'
 import type { ClientHead } from '../grip/forwarding.js'
 import { ReceiverKind, type WsReceiver } from '../grip/receiver.js'
 import type { Subscription } from '../grip/subscriptions.js'
@@ -72,6 +73,8 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   #postponed: WsAnyEffect | null = null
   #driving = false
   #wantedItems = false
+  /** Reads too slowly for the topics: each item is weighed for it alone until all that waits is gone. */
+  #isSlow = false
   #bufferedBytes = 0
 
   constructor(context: ShardContext, shared: WsShared, upgrade: Upgrade, route: Route, targetIndex: number) {
@@ -146,6 +149,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
 
   /** What waited for the socket has been written. */
   handleDrained(): void {
+    if (this.#isSlow && this.ws !== null && this.ws.getBufferedAmount() === 0) this.#isSlow = false
     this.drive()
   }
 
@@ -173,6 +177,12 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     this.drive()
   }
 
+  checkBacklog(): void {
+    if (this.#isSlow || this.ws === null || this.ws.getBufferedAmount() <= WS_SLOW_BYTES) return
+    this.#isSlow = true
+    this.#reclassify()
+  }
+
   joinTopic(channel: string): void {
     this.ws?.subscribe(channel)
   }
@@ -185,7 +195,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     switch (format.action) {
       case PublishAction.Send:
         if (this.#heldFrames !== null) return this.#hold(format, this.#heldFrames)
-        if (this.ws !== null) this.#write(format.type, format.content)
+        if (this.ws !== null) this.#deliver(this.ws, format)
         if (this.session.wantsWritten) this.session.handleWritten(this.nowMs())
         break
       case PublishAction.Close:
@@ -274,9 +284,9 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     return Math.min(this.session.deadlineMs, beatMs, this.#heldFrames?.untilMs ?? NO_DEADLINE)
   }
 
-  /** Items are looked at one by one while they are held back, or while they push back an idle keep-alive. */
+  /** Items are looked at one by one while the client is slow, while they are held, while they push back a keep-alive. */
   get wantsItems(): boolean {
-    return this.#heldFrames !== null || this.session.wantsWritten
+    return this.#isSlow || this.#heldFrames !== null || this.session.wantsWritten
   }
 
   #reclassify(): void {
@@ -300,6 +310,12 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
       return false
     }
     return true
+  }
+
+  /** A published item, dropped and counted when too much waits for the client already. */
+  #deliver(ws: uWS.WebSocket<WsUserData>, { type, content }: WsMessageFormat): void {
+    if (ws.getBufferedAmount() > WS_BACKPRESSURE_BYTES_MAX) this.context.counters.add('drop_ws_backpressure')
+    else this.#write(type, content)
   }
 
   #hold({ type, content }: WsMessageFormat, held: HeldFrames): void {
@@ -432,7 +448,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
       default:
         unreachable(type)
     }
-    // 2: dropped; the dropped handler of the listener counts it.
+    // uWebSockets.js drops nothing by itself (ws-listener.ts).
     if (result !== 2) counters.values[C.ws_messages_out] = (counters.values[C.ws_messages_out] as number) + 1
   }
 

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import uWS from 'uWebSockets.js'
-import { WS_BACKPRESSURE_BYTES_MAX, WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
+import { WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
 import { unreachable } from '../base/assert.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { clientHost } from '../grip/forwarding.js'
@@ -41,7 +41,8 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
     compression: uWS.DISABLED,
     // One limit for all: sessions over HTTP end at a smaller one by themselves.
     maxPayloadLength: Math.max(context.settings.proxy.wsBufferMax, WS_MESSAGE_BYTES_MAX),
-    maxBackpressure: WS_BACKPRESSURE_BYTES_MAX,
+    // It would drop the rest of a batch uncounted: slow sockets are found by Fanout.handleTick instead.
+    maxBackpressure: 0,
     // Liveness is the session's business: no timers or pings of uWebSockets.js.
     idleTimeout: 0,
     maxLifetime: 0,
@@ -51,9 +52,13 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
       else req.setYield(true)
     },
     open: (ws) => {
-      guard(ws, (connection) => {
+      // No closure, nothing allocated: upgrade-shield.ts.
+      const { connection } = ws.getUserData()
+      try {
         connection.handleOpened(ws)
-      })
+      } catch (error) {
+        connection.fail(error)
+      }
     },
     message: (ws, message, isBinary) => {
       // Written out: the busiest callback makes no closure.
@@ -81,9 +86,6 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
       guard(ws, (connection) => {
         connection.handleDrained()
       })
-    },
-    dropped: () => {
-      context.counters.add('drop_ws_backpressure')
     },
     close: (ws, code, message) => {
       guard(ws, (connection) => {
