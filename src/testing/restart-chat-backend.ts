@@ -1,6 +1,6 @@
 /**
- * The backend of the restart chat, a process of its own, with nothing in memory: `node restart-chat-backend.js PORT
- * PUBLISH_URL`. A client of `/?room=R` is subscribed to R. Each of its messages is published to the room, then answered
+ * The backend of the restart chat, with nothing in memory: a worker of node:cluster, PORT and PUBLISH_URL in its
+ * environment. A client of `/?room=R` is subscribed to R. Each of its messages is published to the room, then answered
  * with `ack MESSAGE`.
  *
  * SIGTERM: it listens no more, and answers what comes over open connections, each for the last time, until the last of
@@ -10,7 +10,7 @@ import http from 'node:http'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
 
-const [port = '', publishUrl = ''] = process.argv.slice(2)
+const { PORT: port = '', PUBLISH_URL: publishUrl = '' } = process.env
 let isEnding = false
 
 function encodeEvent(type: string, content: string): string {
@@ -59,31 +59,10 @@ const server = http.createServer((request, response) => {
   })
 })
 server.keepAliveTimeout = 0
-server.listen(Number(port), '127.0.0.1', () => {
-  console.log('listening')
-})
-/**
- * The kernel resets connections that wait to be accepted when their listener is closed, even those with a complete
- * request. So it is closed in a moment when none has come for some turns of the event loop.
- */
-const QUIET_TURNS = 1
-let quietTurns = 0
-
-function endWhenQuiet(): void {
-  quietTurns++
-  if (quietTurns <= QUIET_TURNS) {
-    setImmediate(endWhenQuiet)
-    return
-  }
+server.listen(Number(port), '127.0.0.1')
+process.once('SIGTERM', () => {
   isEnding = true
   // http.Server.close() would end idle connections too.
-  net.Server.prototype.close.call(server)
-}
-
-server.on('connection', () => {
-  quietTurns = 0
+  net.Server.prototype.close.call(server, () => process.exit(0))
 })
-process.once('SIGTERM', () => {
-  quietTurns = 0
-  setImmediate(endWhenQuiet)
-})
+process.once('disconnect', () => process.exit(1))

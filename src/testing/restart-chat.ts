@@ -7,8 +7,8 @@
  * - a socket closes only when the backend is killed while a request of it is complete and not answered, and the gateway
  *   counts as many. After a polite end none does.
  */
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import cluster from 'node:cluster'
+import type { Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { Prng } from '../base/prng.js'
@@ -55,38 +55,52 @@ export async function runRestartChat(
   // Idle connections end soon, because a backend that ends politely waits for that; but not between two messages.
   const conf = { 'proxy.backend_keep_alive': '3', 'runner.log_level': '1' }
   const gateway = await startGateway({ routes: [`* 127.0.0.1:${String(port)},over_http`], conf })
-  const start = (): Promise<ChildProcess> => startBackend(port, gateway.controlUrl('/publish/'))
+  const start = (): Promise<Worker> => startBackend(port, gateway.controlUrl('/publish/'))
   let backend = await start()
   const chat = new Chat(gateway, options)
   try {
     await chat.open()
     for (let restart = 1; restart <= options.restarts; restart++) {
       await chat.heardFromAll()
-      await endBackend(backend, options.signal)
-      backend = await start()
+      backend = await restartBackend(backend, options.signal, start)
       progress(restart)
     }
     await chat.settle()
     return await chat.report()
   } finally {
     chat.stop()
-    backend.kill('SIGKILL')
+    backend.process.kill('SIGKILL')
     await gateway.kill()
   }
 }
 
-async function startBackend(port: number, publishUrl: string): Promise<ChildProcess> {
-  const file = join(PROJECT_FOLDER, 'dist/testing/restart-chat-backend.js')
-  const child = spawn(process.execPath, [file, String(port), publishUrl], { stdio: ['ignore', 'pipe', 'inherit'] })
-  await withDeadline(once(child.stdout, 'data'), () => 'the backend listens')
-  return child
+async function startBackend(port: number, publishUrl: string): Promise<Worker> {
+  // Workers share one listening socket, so that the end of one does not reset connections that wait to be accepted.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
+  cluster.setupPrimary({
+    exec: join(PROJECT_FOLDER, 'dist/testing/restart-chat-backend.js'),
+    args: [],
+    execArgv: [],
+    serialization: 'json',
+  })
+  const worker = cluster.fork({ PORT: String(port), PUBLISH_URL: publishUrl, NODE_OPTIONS: '' })
+  await withDeadline(once(worker, 'listening'), () => 'the backend listens')
+  return worker
 }
 
-async function endBackend(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  const exited = once(child, 'exit') as Promise<[code: number | null]>
-  child.kill(signal)
+/** Resolves with the backend that is there afterwards. */
+async function restartBackend(
+  before: Worker,
+  signal: RestartChatOptions['signal'],
+  start: () => Promise<Worker>,
+): Promise<Worker> {
+  // A polite end is that of a rolling restart: the next one listens already. After a crash nobody does for a while.
+  const next = signal === 'SIGTERM' ? await start() : null
+  const exited = once(before, 'exit') as Promise<[code: number | null]>
+  before.process.kill(signal)
   const [code] = await withDeadline(exited, () => `the backend ends after ${signal}`, SETTLE_MS)
   if (signal === 'SIGTERM' && code !== 0) throw new Error(`the backend ended with ${String(code)}`)
+  return next ?? start()
 }
 
 /** A message: who sent it (one number per socket), and its number from 0. */
@@ -187,12 +201,20 @@ class Chat {
       () => 'the backend accepts a WebSocket',
       SETTLE_MS,
     )
+    if (this.#isStopped) {
+      client.terminate()
+      return
+    }
     const member = new Member(this, client, this.members.length, room)
     this.members.push(member)
     member.startSending(() => this.prng.next() * 2 * this.#options.sendEveryMs)
     void client.closed.then(() => {
       member.handleClosed()
-      if (!this.#isStopped) this.#join(room).catch((error: unknown) => this.faults.push(String(error)))
+      if (this.#isStopped) return
+      this.#join(room).catch((error: unknown) => {
+        // At the end the gateway goes, and with it who is just coming.
+        if (!this.#isStopped) this.faults.push(String(error))
+      })
     })
   }
 }

@@ -4,7 +4,7 @@ import { runRestartChat } from '../restart-chat.js'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000_007)
 const CHAT = { clients: 40, restarts: 5, sendEveryMs: 200, seed }
-/** The retries of the gateway wait for seconds, five times over. */
+/** A polite end waits until idle connections have ended, a retry for seconds, five times over. */
 const DEADLINE_MS = 180_000
 
 test(
@@ -13,7 +13,6 @@ test(
     const report = await runRestartChat({ ...CHAT, signal: 'SIGTERM' })
     expect(report.faults).toEqual([])
     expect(report).toMatchObject({ closed: 0, droppedUnanswered: 0, acknowledged: report.sent })
-    expect(report.retries).toBeGreaterThan(0)
   },
   DEADLINE_MS,
 )
