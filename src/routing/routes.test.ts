@@ -65,6 +65,8 @@ describe('what a line says', () => {
           clientCert: null,
           clientKey: null,
           firstFrameDelayMs: 0,
+          pingIntervalS: null,
+          pongTimeoutS: null,
         },
       ],
     })
