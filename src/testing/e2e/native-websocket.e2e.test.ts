@@ -449,6 +449,8 @@ describe('GRIP', () => {
       serverFrame(Opcode.Text, 'm:along'),
     ])
     expect(await backend.waitFor(1)).toEqual(['8 \x03\xe8'])
+    // What came behind the subscribe says that the channel is live; the close of the backend does not.
+    expect(await client.waitFor(1)).toEqual(['along'])
     client.send('to nobody')
     backend.send(serverFrame(Opcode.Text, 'm:too late'))
     backend.socket.resetAndDestroy()
