@@ -183,7 +183,9 @@ class Chat {
       faults: this.faults,
     }
     if (this.#options.signal === 'SIGTERM' && report.closed > 0) this.faults.push('a polite end has closed WebSockets')
-    if (report.closedWaiting !== report.closed) this.faults.push('a WebSocket without open request was closed')
+    for (const member of closed) {
+      if (member.sent === member.acknowledged) this.faults.push(`closed without an open request: ${member.story()}`)
+    }
     if (report.closed !== droppedUnanswered) this.faults.push('the gateway has counted another number of closes')
     if (report.droppedOtherwise > 0) this.faults.push('the gateway has closed WebSockets for another reason')
     return report
@@ -208,8 +210,8 @@ class Chat {
     const member = new Member(this, client, this.members.length, room)
     this.members.push(member)
     member.startSending(() => this.prng.next() * 2 * this.#options.sendEveryMs)
-    void client.closed.then(() => {
-      member.handleClosed()
+    void client.closed.then(({ code }) => {
+      member.handleClosed(code)
       if (this.#isStopped) return
       this.#join(room).catch((error: unknown) => {
         // At the end the gateway goes, and with it who is just coming.
@@ -233,6 +235,8 @@ class Member {
   readonly #heard = new Map<number, number>()
   /** For each sender that was here already: what it had sent when this socket opened. Later messages must come. */
   readonly #before: readonly number[]
+  readonly #openedMs = performance.now()
+  #closed = { code: 0, ageMs: 0 }
   #timer: NodeJS.Timeout | undefined
 
   constructor(chat: Chat, client: WsClient, sender: number, room: number) {
@@ -265,10 +269,17 @@ class Member {
     this.#client.terminate()
   }
 
-  handleClosed(): void {
+  handleClosed(code: number): void {
     this.stopSending()
     this.isClosed = true
+    this.#closed = { code, ageMs: Math.round(performance.now() - this.#openedMs) }
     this.#chat.waiters.changed()
+  }
+
+  story(): string {
+    const { code, ageMs } = this.#closed
+    const heard = `${String(this.sent)} messages sent, ${String(this.delivered)} heard`
+    return `socket ${String(this.sender)}, ${heard}, code ${String(code)} after ${String(ageMs)} ms`
   }
 
   /** What a socket that lives still lacks, in words. */
