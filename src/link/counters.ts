@@ -44,6 +44,7 @@ export const COUNTERS = [
   ['ws_dropped_disconnect', 'counter', 'the backend disconnected or did not answer a close'],
   ['ws_dropped_unanswered', 'counter', 'a request was sent completely and got no answer'],
   ['ws_dropped_unreachable', 'counter', 'the backend could not be reached, retries included'],
+  ['ws_dropped_upgrade', 'counter', 'ended by uWebSockets.js with the first byte; see upgrade-shield.ts'],
   ['ws_dropped_heartbeat', 'counter', 'no sign of life for the time-out'],
   ['ws_dropped_barrier', 'counter', 'channels did not become live'],
   ['refused_maxconn', 'counter', 'connections refused: client_maxconn reached'],

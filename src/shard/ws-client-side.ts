@@ -380,6 +380,8 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
       })
     })
     this.shared.opened()
+    // Its close handler has run inside: the flaw that the shield is for.
+    if (this.#webSocket() === null) this.context.counters.add('ws_dropped_upgrade')
     this.#startClocks()
     this.#access(upgrade, 101, 0, 'opened')
     const ws = this.#webSocket()
