@@ -94,6 +94,9 @@ export const CONTROL_TIMEOUT_MS = 60_000
 /** Messages ZeroMQ holds for a publishing socket that we are not reading (Pushpin's value for PULL). */
 export const ZMQ_INPUT_MESSAGES_MAX = 101_000
 
+/** Items kept for a channel whose first receivers wait for its barrier; further ones are dropped and counted. */
+export const NOT_LIVE_ITEMS_MAX = 100
+
 /** What main may have put on the bus that the slowest shard has not taken, in blocks of BUS_BLOCK_BYTES. */
 export const BUS_IN_FLIGHT_BLOCKS_MAX = 524_288
 /** A bus message weighs one block, and one more for each of these many bytes. */

@@ -35,6 +35,7 @@ export const COUNTERS = [
   ['drop_ws_backpressure', 'counter', 'items not written: WebSocket client reads too slowly'],
   ['drop_stream_backlog', 'counter', 'items not written: stream client reads too slowly'],
   ['drop_ws_pong', 'counter', 'pongs not written: uWebSockets.js answers pings itself'],
+  ['drop_not_live', 'counter', 'items for a channel whose first receivers were still waiting for it'],
   ['drop_filter', 'counter', 'items not written: a filter of the subscription'],
   ['drop_prev_id', 'counter', 'items not written: prev-id of the subscription differs'],
   ['drop_bad_item', 'counter', 'bus or direct messages that could not be read'],

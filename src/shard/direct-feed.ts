@@ -13,7 +13,6 @@ import type { Log } from '../base/log.js'
 import { RecentIds } from '../grip/recent-ids.js'
 import { C, type Counters } from '../link/counters.js'
 import { decodeZmqItem, isPublishFault } from '../wire/publish-item.js'
-import type { Fanout } from './fanout.js'
 import type { Hub } from './hub.js'
 
 export interface DirectFeedOptions {
@@ -22,7 +21,6 @@ export interface DirectFeedOptions {
   readonly clock: Clock
   readonly counters: Counters
   readonly log: Log
-  readonly fanout: Fanout
   hub(): Hub
 }
 
@@ -81,7 +79,7 @@ export class DirectFeed {
   }
 
   #handle(parts: Buffer[]): void {
-    const { counters, fanout, log } = this.#options
+    const { counters, log } = this.#options
     try {
       if (parts.length !== 2) return this.#refuse('received message with parts != 2')
       const [topic, part] = parts as [Buffer, Buffer]
@@ -91,14 +89,9 @@ export class DirectFeed {
         counters.add('direct_duplicates')
         return
       }
-      const channel = this.#options.hub().channel(item.channel)
       // ZeroMQ matches by prefix: a longer topic than anybody asked for ends here.
-      if (channel === undefined || channel.subscribers === 0) {
-        counters.values[C.bus_foreign] = (counters.values[C.bus_foreign] as number) + 1
-        return
-      }
-      counters.values[C.direct_items] = (counters.values[C.direct_items] as number) + 1
-      fanout.deliver(channel, item)
+      const counter = this.#options.hub().handleItem(item.channel, () => item) ? C.direct_items : C.bus_foreign
+      counters.values[counter] = (counters.values[counter] as number) + 1
     } catch (error) {
       counters.add('drop_bad_item')
       log.error({ err: error }, 'item of a direct publisher could not be delivered')

@@ -5,12 +5,10 @@ import type { Log } from '../base/log.js'
 import { decodeBusItem } from '../link/bus-item.js'
 import type { BusShardEvents } from '../link/bus.js'
 import { C, type Counters } from '../link/counters.js'
-import type { Fanout } from './fanout.js'
 import type { Hub } from './hub.js'
 
 export interface FeedOptions {
   readonly hub: Hub
-  readonly fanout: Fanout
   readonly counters: Counters
   readonly log: Log
   onFatal(message: string): void
@@ -24,16 +22,11 @@ export class Feed implements BusShardEvents {
   }
 
   onItem(message: Buffer, name: string): void {
-    const { hub, fanout, counters, log } = this.#options
+    const { hub, counters, log } = this.#options
     const { values } = counters
     try {
-      const channel = hub.channel(name)
-      if (channel === undefined || channel.subscribers === 0) {
-        values[C.bus_foreign] = (values[C.bus_foreign] as number) + 1
-        return
-      }
-      values[C.bus_items] = (values[C.bus_items] as number) + 1
-      fanout.deliver(channel, decodeBusItem(message, name))
+      const counter = hub.handleItem(name, () => decodeBusItem(message, name)) ? C.bus_items : C.bus_foreign
+      values[counter] = (values[counter] as number) + 1
     } catch (error) {
       counters.add('drop_bad_item')
       log.error({ err: error, channel: name }, 'bus item could not be delivered')

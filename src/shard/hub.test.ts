@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS } from '../base/limits.js'
+import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS, NOT_LIVE_ITEMS_MAX } from '../base/limits.js'
 import { Deadlines } from '../base/deadlines.js'
 import {
   type ChannelHub,
@@ -11,6 +11,7 @@ import {
 import type { Subscription } from '../grip/subscriptions.js'
 import { Counters } from '../link/counters.js'
 import type { ChannelInstruct } from '../wire/instruct-types.js'
+import type { PublishItem } from '../wire/publish-types.js'
 import { Hub } from './hub.js'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -64,10 +65,12 @@ describe('the hub', () => {
   let deadlines: Deadlines
   let counters: Counters
   let hub: Hub
+  let delivered: string[]
 
   beforeEach(() => {
     nowMs = 0
     calls = []
+    delivered = []
     deadlines = new Deadlines(0)
     counters = new Counters(Counters.allocate(1), 0)
     hub = new Hub({
@@ -82,6 +85,7 @@ describe('the hub', () => {
       lingerMs: 60_000,
       onChannels: () => undefined,
       flush: () => undefined,
+      deliver: (_channel, item) => delivered.push(String(item.id)),
       onError: (receiver, error) => {
         receiver.fail(error)
       },
@@ -209,6 +213,32 @@ describe('the hub', () => {
     hub.leave(several)
     hub.leave(filtered)
     expect([a?.ws.length, a?.wsByItem, a?.streams.length, a?.streamsByItem]).toEqual([1, 0, 1, 0])
+  })
+
+  it('keeps what is published while the first receiver waits, and delivers it behind its first bytes', async () => {
+    const item = (id: string): PublishItem => ({
+      ...{ channel: 'a', prevId: null, httpStream: null, httpResponse: null, wsMessage: null, meta: null },
+      ...{ id, size: -1, noSeq: false },
+    })
+    expect(hub.handleItem('a', () => item('nobody'))).toBe(false)
+    const receiver = new Stream()
+    receiver.onLive = () => delivered.push('first byte')
+    hub.subscribe(receiver, [channel('a')])
+    await turn()
+    expect(hub.handleItem('a', () => item('1'))).toBe(true)
+    expect(hub.handleItem('a', () => item('2'))).toBe(true)
+    expect(delivered).toEqual([])
+    hub.handleBarrier(1)
+    hub.handleItem('a', () => item('3'))
+    expect(delivered).toEqual(['first byte', '1', '2', '3'])
+    const leaver = new Stream()
+    hub.subscribe(leaver, [channel('b')])
+    await turn()
+    for (let i = 0; i < NOT_LIVE_ITEMS_MAX + 5; i++) hub.handleItem('b', () => item('lost'))
+    expect(counters.get('drop_not_live')).toBe(5)
+    hub.leave(leaver)
+    hub.handleBarrier(2)
+    expect(hub.size).toBe(1)
   })
 
   it('ends only the receiver whose handler throws', async () => {

@@ -6,13 +6,14 @@
  * of bus messages means: no item put after it is missed, and none put before it is seen.
  */
 import { assert } from '../base/assert.js'
-import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS } from '../base/limits.js'
+import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS, NOT_LIVE_ITEMS_MAX } from '../base/limits.js'
 import { type Deadlines, DeadlineEntry } from '../base/deadlines.js'
 import type { Clock } from '../base/clock.js'
 import { type ChannelHub, type Receiver, ReceiverKind } from '../grip/receiver.js'
 import { Channel, Subscription } from '../grip/subscriptions.js'
 import type { Counters } from '../link/counters.js'
 import type { ChannelInstruct } from '../wire/instruct-types.js'
+import type { PublishItem } from '../wire/publish-types.js'
 
 /** What the hub needs of the bus (link/bus.ts: BusShard), and of direct publishers where there are any. */
 export interface ChannelSource {
@@ -31,6 +32,8 @@ export interface HubOptions {
   onChannels(count: number): void
   /** Content is pending for a channel that somebody joins: write it first, it is older than the newcomer. */
   flush(channel: Channel): void
+  /** Fan-out of an item that was kept until its channel had a receiver. */
+  deliver(channel: Channel, item: PublishItem): void
   /** A receiver's handleLive threw: the receiver is to be ended. */
   onError(receiver: Receiver, error: unknown): void
 }
@@ -39,6 +42,8 @@ class HubChannel extends Channel {
   readonly #hub: Hub
   /** The batch whose barrier will make it live; null once live. */
   batch: Batch | null = null
+  /** Came while the first receivers waited for the barrier; null: none. */
+  kept: PublishItem[] | null = null
 
   constructor(hub: Hub, name: string) {
     super(name)
@@ -99,6 +104,22 @@ export class Hub implements ChannelHub {
     return this.#channels.get(name)
   }
 
+  /**
+   * Takes an item off the bus. False: nobody here holds the channel or is about to.
+   *
+   * A publisher's own XPUB can see a subscription before our barrier for it is answered: what it publishes then is kept
+   * for the receivers that wait, and follows their first bytes.
+   */
+  handleItem(name: string, decode: () => PublishItem): boolean {
+    const channel = this.#channels.get(name)
+    if (channel === undefined) return false
+    if (channel.subscribers > 0) this.#options.deliver(channel, decode())
+    else if (channel.waiting === 0) return false
+    else if ((channel.kept ??= []).length < NOT_LIVE_ITEMS_MAX) channel.kept.push(decode())
+    else this.#options.counters.add('drop_not_live')
+    return true
+  }
+
   subscribe(receiver: Receiver, requests: readonly ChannelInstruct[]): void {
     assert(!this.#pendings.has(receiver), 'one subscribe() at a time for a receiver')
     let last: Batch | null = null
@@ -146,6 +167,8 @@ export class Hub implements ChannelHub {
         channel.batch = null
       }
       for (const pending of batch.pendings) this.#resolve(pending, true)
+      // When all of them have joined: what was kept is for each.
+      for (const { channels } of batch.pendings) for (const channel of channels) this.#deliverKept(channel)
       for (const channel of batch.channels) this.dropIfUnused(channel, false)
     }
   }
@@ -232,6 +255,13 @@ export class Hub implements ChannelHub {
     } catch (error) {
       this.#options.onError(receiver, error)
     }
+  }
+
+  #deliverKept(channel: HubChannel): void {
+    const { kept } = channel
+    if (kept === null || (channel.subscribers === 0 && channel.waiting > 0)) return
+    channel.kept = null
+    for (const item of kept) this.#options.deliver(channel, item)
   }
 
   #abandon(pending: Pending): void {

@@ -113,7 +113,6 @@ class Shard {
             clock: systemClock,
             counters: this.#counters,
             log,
-            fanout,
             hub: () => this.#hub,
           })
         : null
@@ -130,13 +129,15 @@ class Shard {
       flush: (channel) => {
         fanout.flush(channel)
       },
+      deliver: (channel, item) => {
+        fanout.deliver(channel, item)
+      },
       onError: (receiver, error) => {
         receiver.fail(error)
       },
     })
     this.#feed = new Feed({
       hub: this.#hub,
-      fanout,
       counters: this.#counters,
       log,
       onFatal: (message) => {
