@@ -12,6 +12,9 @@ export const GRIP_RESPONSE_BYTES_MAX = 100_000
 /** A request body that must be kept so that a hold can re-send it (Pushpin's value). */
 export const GRIP_REQUEST_BYTES_MAX = 100_000
 
+/** A directive of a body's template, while its end has not come: no name is that long, and no body is kept for it. */
+export const FORMAT_FIELD_BYTES_MAX = 65_536
+
 /** Content a WebSocket client may have waiting for its backend before Pushpin would stall it. */
 export const WS_MESSAGE_BYTES_MAX = 200_000
 /** Content from the backend that the client has not read, above which no further request is made. */

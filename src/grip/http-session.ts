@@ -19,6 +19,7 @@ import {
 import { headerValue } from '../wire/headers.js'
 import type { ChannelInstruct, Instruct } from '../wire/instruct-types.js'
 import type { Header } from '../wire/publish-types.js'
+import { withFilteredBody } from './body-filter.js'
 import { isNeverRelayed } from './forwarding.js'
 
 /** A whole response of ours to a client. */
@@ -119,9 +120,14 @@ export class HttpSession {
    * the last and empty; a stream hold with a link holds and never updates.
    */
   handleWhole(source: InstructSource, streamed: boolean): InstructVerdict {
-    const { instruct, error } = decodeInstruct(source)
-    if (instruct === undefined) {
-      return { kind: 'answer', answer: this.#failed(`Failed to parse accept instructions: ${error}`), failed: true }
+    const decoded = decodeInstruct(source)
+    if (decoded.instruct === undefined) return this.#unparsed(decoded.error)
+    const { instruct, fault } = streamed
+      ? { instruct: decoded.instruct, fault: null }
+      : withFilteredBody(decoded.instruct)
+    if (fault !== null) {
+      if (instruct.hold === 'none' && instruct.nextLink === null) return this.#unparsed(fault)
+      return { kind: 'end-stream', instruct, text: this.debugText(fault) }
     }
     if (instruct.hold === 'none') {
       if (streamed) return { kind: 'end-stream', instruct, text: Buffer.alloc(0) }
@@ -135,6 +141,10 @@ export class HttpSession {
       }
     }
     return { kind: 'hold', instruct, channels: this.#channels(instruct) }
+  }
+
+  #unparsed(detail: string): InstructVerdict {
+    return { kind: 'answer', answer: this.#failed(`Failed to parse accept instructions: ${detail}`), failed: true }
   }
 
   /** What debug mode appends to a body that had begun when `message` became true; else nothing. */

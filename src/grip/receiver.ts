@@ -24,9 +24,10 @@ export interface StreamReceiver extends ReceiverBase {
   readonly kind: typeof ReceiverKind.Stream
   /** Write `chunk`, the content of `items` items joined. Never called from inside a uWebSockets.js callback. */
   deliverChunk(chunk: Buffer, items: number): void
-  /** Actions close, hint, refresh. Chunks published before it have been delivered. */
-  deliverAction(format: HttpStreamFormat): void
-  /** Subscriptions with filters or prev-id: one item at a time, content as published. */
+  /**
+   * One item as published: of a subscription that is byItem, with an action other than send, or that demands content
+   * filters. Chunks published before it have been delivered.
+   */
   deliverItem(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void
 }
 
@@ -44,7 +45,10 @@ export interface WsReceiver extends ReceiverBase {
   /** Joins and leaves the uWebSockets.js topic of a channel: what is published to plain subscribers goes by it. */
   joinTopic(channel: string): void
   leaveTopic(channel: string): void
-  /** What does not go by topic: ping, pong, close, refresh, and every item of a subscription with filters. */
+  /**
+   * What does not go by topic: ping, pong, close, refresh, what demands content filters, and every item of a
+   * subscription with filters.
+   */
   deliverWs(item: PublishItem, format: WsMessageFormat, subscription: Subscription): void
 }
 

@@ -7,6 +7,7 @@
  */
 import { assert } from '../base/assert.js'
 import { DeadlineEntry } from '../base/deadlines.js'
+import type { FilterStack } from './filters.js'
 import { type Receiver, ReceiverKind } from './receiver.js'
 
 export class Subscription {
@@ -14,7 +15,7 @@ export class Subscription {
   readonly receiver: Receiver
   /** null: no sequence check. */
   prevId: string | null
-  filters: readonly string[]
+  filters: FilterStack
   /** @internal Place in the channel's array of its kind. */
   place = -1
   /**
@@ -23,7 +24,7 @@ export class Subscription {
    */
   byItem = false
 
-  constructor(channel: Channel, receiver: Receiver, prevId: string | null, filters: readonly string[]) {
+  constructor(channel: Channel, receiver: Receiver, prevId: string | null, filters: FilterStack) {
     this.channel = channel
     this.receiver = receiver
     this.prevId = prevId

@@ -11,8 +11,11 @@ import type { Buffer } from 'node:buffer'
 import { NO_DEADLINE } from '../base/deadlines.js'
 import { WS_CONTROL_FRAME_BYTES_MAX, WS_STALL_BYTES } from '../base/limits.js'
 import { parseGripExtension } from '../wire/header-params.js'
-import type { WsMessageType } from '../wire/publish-types.js'
+import type { PublishItem, WsMessageFormat, WsMessageType } from '../wire/publish-types.js'
 import { cutCloseReason } from '../wire/websocket-events.js'
+import { type Filtered, type FilteredSession, contentFilterMismatch } from './filters.js'
+import type { Meta } from './meta.js'
+import type { Subscription } from './subscriptions.js'
 import { notLiveRejection } from './ws-answer.js'
 import { type WsAnyEffect, type WsClientEffect, WsDropReason } from './ws-effects.js'
 import { WsGrip, type WsGripConfig } from './ws-grip.js'
@@ -27,7 +30,7 @@ export interface WsClientHalfConfig extends WsGripConfig {
   readonly gripAllowed: boolean
 }
 
-export abstract class WsClientHalf {
+export abstract class WsClientHalf implements FilteredSession {
   protected readonly outbox = new WsOutbox()
   protected client: Client = Client.Opening
   /** The last effect for the client is on its way: nothing more is said to it. */
@@ -73,14 +76,35 @@ export abstract class WsClientHalf {
     return this.grip?.automatic?.wantsWritten ?? false
   }
 
+  abstract get naming(): WsGripConfig
+
+  /** Its channels have no ids. */
+  get hasIds(): boolean {
+    return false
+  }
+
   /** Set by control messages set-meta, for filters; null: none. */
-  get connectionMeta(): Readonly<Record<string, string>> | null {
+  get subMeta(): Meta | null {
     return this.grip?.connectionMeta ?? null
   }
 
   /** Set by the control message session; null: none. */
   get sessionId(): string | null {
     return this.grip?.sessionId ?? null
+  }
+
+  /** An item as its subscription's filters let it pass. The session may have to be driven when it is dropped (null). */
+  filterItem(
+    { meta }: PublishItem,
+    { content, contentFilters }: WsMessageFormat,
+    { filters, receiver }: Subscription,
+    nowMs: number,
+  ): Filtered {
+    if (filters.hasContentFilters(contentFilters)) {
+      return filters.isEmpty ? content : filters.apply(content, this, receiver.subscriptions, meta)
+    }
+    if (this.naming.debug) this.handlePublishClose(1011, contentFilterMismatch(filters, contentFilters ?? []), nowMs)
+    return null
   }
 
   /** Bytes written for the client that it has not read yet. */

@@ -235,14 +235,14 @@ describe('session and meta', () => {
     answer(rig, control({ type: 'session', id: 's1' }) + control({ type: 'set-meta', name: 'user', value: 'bob' }))
     answer(rig, control({ type: 'set-meta', name: '__proto__', value: 'x' }))
     expect(rig.session.sessionId).toBe('s1')
-    expect(Object.entries(rig.session.connectionMeta ?? {})).toEqual([
+    expect(Object.entries(rig.session.subMeta ?? {})).toEqual([
       ['user', 'bob'],
       ['__proto__', 'x'],
     ])
     answer(rig, control({ type: 'session' }) + control({ type: 'set-meta', name: 'user' }))
     answer(rig, control({ type: 'set-meta', name: '__proto__' }))
     expect(rig.session.sessionId).toBeNull()
-    expect(rig.session.connectionMeta).toBeNull()
+    expect(rig.session.subMeta).toBeNull()
   })
 })
 

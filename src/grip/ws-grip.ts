@@ -8,6 +8,7 @@ import { CHANNEL_BYTES_MAX } from '../base/limits.js'
 import { CONTROL_PREFIX, type ControlMessage, decodeControlMessage } from '../wire/grip-control.js'
 import { CHANNEL_FILTERS_MAX } from '../wire/instruct-types.js'
 import { WsMessageType } from '../wire/publish-types.js'
+import type { Meta } from './meta.js'
 import { type AutomaticMessage, WsAutomatic } from './ws-automatic.js'
 import type { WsOutbox } from './ws-outbox.js'
 
@@ -47,7 +48,7 @@ export class WsGrip {
   readonly #messagePrefix: Buffer | null
   /** Held, implicit ones included, as the hub knows them. */
   #channels: readonly string[] = NO_CHANNELS
-  #connectionMeta: Readonly<Record<string, string>> | null = null
+  #connectionMeta: Meta | null = null
   #sessionId: string | null = null
   #automatic: WsAutomatic | null = null
   #isDetachDue = false
@@ -66,7 +67,7 @@ export class WsGrip {
   }
 
   /** For filters; null: none. */
-  get connectionMeta(): Readonly<Record<string, string>> | null {
+  get connectionMeta(): Meta | null {
     return this.#connectionMeta
   }
 

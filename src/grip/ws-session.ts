@@ -102,6 +102,10 @@ export class WsSession extends WsClientHalf {
     )
   }
 
+  override get naming(): WsSessionConfig {
+    return this.#config
+  }
+
   /** What the buffer of client content costs, for the process-wide cap: content plus a fixed sum per message. */
   get bufferedBytes(): number {
     return this.#upstream.weightBytes

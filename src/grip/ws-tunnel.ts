@@ -38,6 +38,10 @@ export class WsTunnel extends WsClientHalf {
     return this.automaticDeadlineMs
   }
 
+  override get naming(): WsClientHalfConfig {
+    return this.#config
+  }
+
   /** What the client sends goes to the backend; otherwise nobody hears it (after a detach, or near the end). */
   get isForwarding(): boolean {
     return this.#link === Link.Open && this.client === Client.Open && !this.isEnding

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { NO_FILTERS } from '../grip/filters.js'
 import { ReceiverKind, type ResponseReceiver, type StreamReceiver, type WsReceiver } from '../grip/receiver.js'
 import { Channel, Subscription } from '../grip/subscriptions.js'
 import { Counters } from '../link/counters.js'
@@ -45,11 +46,8 @@ class Stream implements StreamReceiver {
     if (this.throws) throw new Error('broken')
     this.seen.push(`${chunk.toString()}/${String(items)}`)
   }
-  deliverAction({ action }: { action: string }): void {
-    this.seen.push(action)
-  }
-  deliverItem(_item: PublishItem, format: { content: Buffer }): void {
-    this.seen.push(`item ${format.content.toString()}`)
+  deliverItem(_item: PublishItem, { action, content }: { action: string; content: Buffer }): void {
+    this.seen.push(action === 'send' ? `item ${content.toString()}` : action)
   }
 }
 
@@ -108,7 +106,7 @@ describe('fan-out', () => {
   })
 
   function hold<T extends Stream | Ws | Poll>(receiver: T, byItem = false): T {
-    const subscription = new Subscription(channel, receiver, null, [])
+    const subscription = new Subscription(channel, receiver, null, NO_FILTERS)
     channel.add(subscription)
     subscription.byItem = byItem
     if (byItem && receiver.kind === ReceiverKind.Ws) channel.wsByItem++
@@ -190,16 +188,19 @@ describe('fan-out', () => {
     ])
   })
 
-  it('counts as dropped what demands content filters that plain subscriptions do not have', async () => {
-    const one = hold(new Stream())
-    hold(new Ws())
+  it('shows what demands content filters to every subscription, in its place among the others', async () => {
+    const [one, two] = [hold(new Stream()), hold(new Stream(), true)]
+    const sockets = [hold(new Ws()), hold(new Ws(), true)]
+    fanout.deliver(channel, stream('w'))
     fanout.deliver(channel, stream('x', PublishAction.Send, ['var-subst']))
     fanout.deliver(channel, stream('y', PublishAction.Send, []))
     fanout.deliver(channel, ws('m', { contentFilters: ['var-subst'] }))
+    fanout.deliver(channel, ws('n', { contentFilters: [] }))
     await turn()
-    expect(one.seen).toEqual(['y/1'])
-    expect(published).toEqual([])
-    expect(counters.get('drop_filter')).toBe(2)
+    expect(one.seen).toEqual(['w/1', 'item x', 'y/1'])
+    expect(two.seen).toEqual(['item w', 'item x', 'item y'])
+    expect(published).toEqual(['a n false'])
+    expect(sockets.map(({ seen }) => seen)).toEqual([['send m'], ['send m', 'send n']])
   })
 
   it('answers every long poll once though each leaves while the list is walked', () => {

@@ -27,8 +27,8 @@ export interface FanoutOptions {
   onError(receiver: Receiver, error: unknown): void
 }
 
-/** An item may demand that its content passes certain filters: a plain subscription has none, so it does not get it. */
-function wantsFilters(contentFilters: readonly string[] | null): boolean {
+/** An item may demand that its content passes certain filters: a plain subscription has none, so each is looked at. */
+function demandsFilters(contentFilters: readonly string[] | null): boolean {
   return contentFilters !== null && contentFilters.length > 0
 }
 
@@ -73,14 +73,11 @@ export class Fanout {
     const plain = channel.ws.length - channel.wsByItem
     const byTopic =
       format.action === PublishAction.Send &&
-      (format.type === WsMessageType.Text || format.type === WsMessageType.Binary)
+      (format.type === WsMessageType.Text || format.type === WsMessageType.Binary) &&
+      !demandsFilters(format.contentFilters)
     if (byTopic && plain > 0) {
-      if (wantsFilters(format.contentFilters)) {
-        values[C.drop_filter] = (values[C.drop_filter] as number) + plain
-      } else {
-        this.#options.topics.publish(channel.name, format.content, format.type === WsMessageType.Binary)
-        values[C.ws_messages_out] = (values[C.ws_messages_out] as number) + plain
-      }
+      this.#options.topics.publish(channel.name, format.content, format.type === WsMessageType.Binary)
+      values[C.ws_messages_out] = (values[C.ws_messages_out] as number) + plain
     }
     if (!byTopic || channel.wsByItem > 0) this.#deliverWsByItem(channel, item, format, byTopic)
     // Last: who is found slow by it has had this item.
@@ -138,12 +135,9 @@ export class Fanout {
 
   #deliverStream(channel: Channel, item: PublishItem, format: HttpStreamFormat): void {
     const plain = channel.streams.length - channel.streamsByItem
-    const joined = format.action === PublishAction.Send
+    const joined = format.action === PublishAction.Send && !demandsFilters(format.contentFilters)
     if (!joined) this.flush(channel)
-    else if (plain > 0) {
-      if (wantsFilters(format.contentFilters)) this.#options.counters.add('drop_filter', plain)
-      else this.#append(channel, format.content)
-    }
+    else if (plain > 0) this.#append(channel, format.content)
     if (joined && channel.streamsByItem === 0) return
     const { streams } = channel
     for (let i = streams.length - 1; i >= 0; i--) {
@@ -151,8 +145,7 @@ export class Fanout {
       const { receiver } = subscription
       if (receiver.kind !== ReceiverKind.Stream || (joined && !subscription.byItem)) continue
       try {
-        if (format.action === PublishAction.Send) receiver.deliverItem(item, format, subscription)
-        else receiver.deliverAction(format)
+        receiver.deliverItem(item, format, subscription)
       } catch (error) {
         this.#options.onError(receiver, error)
       }

@@ -1,11 +1,13 @@
 /** A long poll: a request that is answered by the first publish, or by the backend's own answer when its time is up. */
 import { DeadlineEntry } from '../base/deadlines.js'
-import { type HttpAnswer, acceptUnavailable } from '../grip/http-session.js'
+import { ContentMismatch, type HoldFilters, filterHeldItem } from '../grip/hold-filters.js'
+import { type HttpAnswer, acceptUnavailable, proxyFailed } from '../grip/http-session.js'
 import { ReceiverKind, type ResponseReceiver } from '../grip/receiver.js'
 import { ResponseVerdict, judgeResponse, publishedAnswer } from '../grip/response-hold.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import { unreachable } from '../base/assert.js'
 import type { HttpResponseFormat, PublishItem } from '../wire/publish-types.js'
+import { filteredContent } from './filtered-content.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { type AnswerOptions, writeAnswer } from './http-writer.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
@@ -14,6 +16,7 @@ export interface HeldResponseStart {
   /** What the client gets when nothing is published. */
   readonly answer: HttpAnswer
   readonly timeoutMs: number
+  readonly filters: HoldFilters | null
   readonly options: AnswerOptions
   /** Reports to the access log. */
   readonly answered: (status: number, bytes: number, outcome: string) => void
@@ -50,19 +53,29 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     if (this.#isEnded) return
     const { counters } = this.#shared.context
     const verdict = judgeResponse(item, format, subscription)
+    if (verdict === ResponseVerdict.WrongPrevId) return counters.add('drop_prev_id')
+    const filtered = filterHeldItem(item, format.contentFilters, format.body, subscription, this.#start.filters)
+    if (filtered instanceof ContentMismatch) return this.#mismatched(filtered)
+    if (subscription.prevId !== null) subscription.prevId = item.id
+    if (filtered === null) return counters.add('drop_filter')
     switch (verdict) {
-      case ResponseVerdict.Answer:
+      case ResponseVerdict.Answer: {
         counters.add('responses_out')
-        return this.#answer(publishedAnswer(this.#start.answer, format), 'held')
+        const body = filteredContent(this.#shared.context, filtered)
+        return this.#answer({ ...publishedAnswer(this.#start.answer, format), body }, 'held')
+      }
       case ResponseVerdict.Ignore:
         return
-      case ResponseVerdict.WrongPrevId:
-        return counters.add('drop_prev_id')
       case ResponseVerdict.NoBody:
         return counters.add('drop_bad_item')
       default:
         return unreachable(verdict)
     }
+  }
+
+  #mismatched({ message }: ContentMismatch): void {
+    this.#shared.context.counters.add('drop_filter')
+    if (message !== null) this.#answer(proxyFailed(message), 'error')
   }
 
   override handleDeadline(): void {

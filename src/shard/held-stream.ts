@@ -14,12 +14,14 @@ import {
   STREAM_PROBE_MS_MAX,
 } from '../base/limits.js'
 import { acceptUnavailable } from '../grip/http-session.js'
+import { ContentMismatch, type HoldFilters, filterHeldItem } from '../grip/hold-filters.js'
 import { ReceiverKind, type StreamReceiver } from '../grip/receiver.js'
 import { keepAliveDelayMs, keepAliveDueMs, openingChunk } from '../grip/stream-hold.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import { C } from '../link/counters.js'
 import type { Instruct, KeepAliveInstruct } from '../wire/instruct-types.js'
 import { type HttpStreamFormat, PublishAction, type PublishItem } from '../wire/publish-types.js'
+import { filteredContent } from './filtered-content.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { writeAnswer, writeStatus } from './http-writer.js'
 import { writeHeaders } from './native-headers.js'
@@ -30,6 +32,7 @@ interface Opening {
   readonly instruct: Instruct
   /** Head and first body have gone out already. */
   readonly isStreamed: boolean
+  readonly filters: HoldFilters | null
   /** Reports to the access log: status and body bytes of the opening. */
   readonly opened: (status: number, bytes: number, outcome: string) => void
 }
@@ -40,6 +43,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
   readonly #shared: HttpShared
   readonly #slot: ResponseSlot
   readonly #keepAlive: KeepAliveInstruct | null
+  readonly #filters: HoldFilters | null
   #opening: Opening | null
   #isHolding = false
   #isEnded = false
@@ -56,6 +60,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     this.#shared = shared
     this.#slot = slot
     this.#keepAlive = opening.instruct.keepAlive
+    this.#filters = opening.filters
     this.#opening = opening
     slot.owner = this
     shared.open.add(this)
@@ -84,21 +89,27 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     values[counter] = (values[counter] as number) + items
   }
 
-  deliverAction(format: HttpStreamFormat): void {
-    // hint and refresh ask for a next link to be fetched; there is none yet.
-    if (format.action === PublishAction.Close) this.#finish()
-  }
-
   deliverItem(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void {
     if (subscription.prevId !== null) {
       if (subscription.prevId !== item.prevId) {
         this.#shared.context.counters.add('drop_prev_id')
         return
       }
-      subscription.prevId = item.id
     }
-    if (format.action === PublishAction.Send) this.deliverChunk(format.content, 1)
-    else this.deliverAction(format)
+    const filtered = filterHeldItem(item, format.contentFilters, format.content, subscription, this.#filters)
+    if (filtered instanceof ContentMismatch) return this.#mismatched(filtered)
+    if (subscription.prevId !== null) subscription.prevId = item.id
+    if (filtered === null) this.#shared.context.counters.add('drop_filter')
+    else if (format.action === PublishAction.Close) this.#finish()
+    // hint and refresh ask for a next link to be fetched; there is none yet.
+    else if (format.action === PublishAction.Send) this.deliverChunk(filteredContent(this.#shared.context, filtered), 1)
+  }
+
+  #mismatched({ message }: ContentMismatch): void {
+    this.#shared.context.counters.add('drop_filter')
+    if (message === null) return
+    this.#write(Buffer.from(`\n\n${message}\n`, 'latin1'), 0)
+    this.#finish()
   }
 
   override handleDeadline(nowMs: number): void {

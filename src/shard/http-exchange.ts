@@ -24,6 +24,7 @@ import {
   requestFailed,
   routeNotFound,
 } from '../grip/http-session.js'
+import { holdFilters } from '../grip/hold-filters.js'
 import { parseHostPort } from '../routing/host.js'
 import type { Route, Target } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
@@ -464,16 +465,18 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #hold({ instruct, channels }: InstructVerdict & { kind: 'hold' }, isStreamed: boolean): void {
     const answered = this.#accessLater()
     const options = this.#answerOptions()
+    const filters = holdFilters(this.#session as HttpSession, instruct)
     this.#end()
     const held =
       instruct.hold === 'response'
         ? new HeldResponse(this.#shared, this.#slot, {
             answer: answerOf(instruct),
             timeoutMs: instruct.timeout * 1000,
+            filters,
             options,
             answered,
           })
-        : new HeldStream(this.#shared, this.#slot, { instruct, isStreamed, opened: answered })
+        : new HeldStream(this.#shared, this.#slot, { instruct, isStreamed, filters, opened: answered })
     this.#context.hub.subscribe(held, channels)
   }
 

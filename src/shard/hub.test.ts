@@ -45,7 +45,6 @@ class TestReceiver {
 class Stream extends TestReceiver implements StreamReceiver {
   readonly kind = ReceiverKind.Stream
   deliverChunk(): void {}
-  deliverAction(): void {}
   deliverItem(): void {}
 }
 class Ws extends TestReceiver implements WsReceiver {

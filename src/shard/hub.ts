@@ -9,6 +9,7 @@ import { assert } from '../base/assert.js'
 import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS, NOT_LIVE_ITEMS_MAX } from '../base/limits.js'
 import { type Deadlines, DeadlineEntry } from '../base/deadlines.js'
 import type { Clock } from '../base/clock.js'
+import { filterStackOf } from '../grip/filters.js'
 import { type ChannelHub, type Receiver, ReceiverKind } from '../grip/receiver.js'
 import { Channel, Subscription } from '../grip/subscriptions.js'
 import type { Counters } from '../link/counters.js'
@@ -281,12 +282,12 @@ export class Hub implements ChannelHub {
       this.#options.flush(channel)
       let subscription = receiver.subscriptions.find((candidate) => candidate.channel === channel)
       if (subscription === undefined) {
-        subscription = new Subscription(channel, receiver, request.prevId, request.filters)
+        subscription = new Subscription(channel, receiver, request.prevId, filterStackOf(request.filters))
         channel.add(subscription)
         if (receiver.kind === ReceiverKind.Ws) receiver.joinTopic(channel.name)
       } else {
         subscription.prevId = request.prevId
-        subscription.filters = request.filters
+        subscription.filters = filterStackOf(request.filters)
       }
     }
     this.reclassify(receiver)
@@ -296,7 +297,7 @@ export class Hub implements ChannelHub {
   #classify(subscription: Subscription): void {
     const { receiver, channel } = subscription
     const byItem =
-      subscription.filters.length > 0 ||
+      !subscription.filters.isEmpty ||
       (receiver.kind === ReceiverKind.Ws && receiver.wantsItems) ||
       (receiver.kind === ReceiverKind.Stream && (subscription.prevId !== null || receiver.subscriptions.length > 1))
     if (byItem === subscription.byItem) return

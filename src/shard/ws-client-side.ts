@@ -21,6 +21,7 @@ import { C } from '../link/counters.js'
 import type { Route, Target } from '../routing/types.js'
 import { PublishAction, type PublishItem, type WsMessageFormat, WsMessageType } from '../wire/publish-types.js'
 import type { ShardContext } from './context.js'
+import { filteredContent } from './filtered-content.js'
 import { HeldFrames } from './held-frames.js'
 import { nativeString, writeHeaders } from './native-headers.js'
 import type { WsShared } from './ws-shared.js'
@@ -191,11 +192,18 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     this.ws?.unsubscribe(channel)
   }
 
-  deliverWs(_item: PublishItem, format: WsMessageFormat, _subscription: Subscription): void {
+  deliverWs(item: PublishItem, format: WsMessageFormat, subscription: Subscription): void {
+    const filtered = this.session.filterItem(item, format, subscription, this.nowMs())
+    if (filtered === null) this.context.counters.add('drop_filter')
+    else this.#deliverFiltered(format, filteredContent(this.context, filtered))
+    this.drive()
+  }
+
+  #deliverFiltered(format: WsMessageFormat, content: Buffer): void {
     switch (format.action) {
       case PublishAction.Send:
-        if (this.#heldFrames !== null) return this.#hold(format, this.#heldFrames)
-        if (this.ws !== null) this.#deliver(this.ws, format)
+        if (this.#heldFrames !== null) return this.#hold(format.type, content, this.#heldFrames)
+        if (this.ws !== null) this.#deliver(this.ws, format.type, content)
         if (this.session.wantsWritten) this.session.handleWritten(this.nowMs())
         break
       case PublishAction.Close:
@@ -205,11 +213,10 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
         this.session.handleRefresh(this.nowMs())
         break
       case PublishAction.Hint:
-        return
+        break
       default:
         unreachable(format.action)
     }
-    this.drive()
   }
 
   override handleDeadline(nowMs: number): void {
@@ -313,12 +320,12 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   }
 
   /** A published item, dropped and counted when too much waits for the client already. */
-  #deliver(ws: uWS.WebSocket<WsUserData>, { type, content }: WsMessageFormat): void {
+  #deliver(ws: uWS.WebSocket<WsUserData>, type: WsMessageType, content: Buffer): void {
     if (ws.getBufferedAmount() > WS_BACKPRESSURE_BYTES_MAX) this.context.counters.add('drop_ws_backpressure')
     else this.#write(type, content)
   }
 
-  #hold({ type, content }: WsMessageFormat, held: HeldFrames): void {
+  #hold(type: WsMessageType, content: Buffer, held: HeldFrames): void {
     if (!held.add(type, content)) this.context.counters.add('drop_ws_backpressure')
   }
 

@@ -8,6 +8,7 @@ import { Deadlines } from '../base/deadlines.js'
 import { loadSettings } from '../config/load.js'
 import type { Settings } from '../config/types.js'
 import { Forwarding } from '../grip/forwarding.js'
+import { filterStackOf } from '../grip/filters.js'
 import { type ChannelHub, type Receiver, ReceiverKind } from '../grip/receiver.js'
 import { Channel, Subscription } from '../grip/subscriptions.js'
 import { Counters } from '../link/counters.js'
@@ -81,9 +82,9 @@ export class MemoryHub implements ChannelHub {
     for (const subscription of [...channel.streams, ...channel.responses]) {
       const { receiver } = subscription
       if (receiver.kind === ReceiverKind.Stream && httpStream !== null) {
-        if (httpStream.action !== 'send') receiver.deliverAction(httpStream)
-        else if (subscription.prevId !== null) receiver.deliverItem(item, httpStream, subscription)
-        else receiver.deliverChunk(httpStream.content, 1)
+        const isPlain = httpStream.action === 'send' && subscription.prevId === null && subscription.filters.isEmpty
+        if (isPlain && httpStream.contentFilters === null) receiver.deliverChunk(httpStream.content, 1)
+        else receiver.deliverItem(item, httpStream, subscription)
       } else if (receiver.kind === ReceiverKind.Response && httpResponse !== null) {
         receiver.deliverResponse(item, httpResponse, subscription)
       }
@@ -99,7 +100,7 @@ export class MemoryHub implements ChannelHub {
   }
 
   #subscription(receiver: Receiver, { name, prevId, filters }: ChannelInstruct): Subscription {
-    return new Subscription(this.#channel(name), receiver, prevId, filters)
+    return new Subscription(this.#channel(name), receiver, prevId, filterStackOf(filters))
   }
 }
 

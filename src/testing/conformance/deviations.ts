@@ -104,9 +104,6 @@ const TACKBOARD: readonly Deviation[] = [
   },
   pongDropped('answer: pong', [OPEN, 'TEXT 1\r\nx\r\n']),
   pongDropped('publish: a pong', [OPEN]),
-  notYet('control: filter skip-self drops what the user sent', 'filters on `subscribe`'),
-  notYet('control: filter skip-users drops for those named', 'filters on `subscribe`'),
-  notYet('control: filter var-subst puts metas in', 'filters on `subscribe`'),
   notYet(
     'publish: prev-id brings items into their order',
     'last-id table, sequencer, `message_wait`, `no-seq`, recover',
