@@ -29,31 +29,26 @@ export function isUnhandled(failure: WsRequestFailure): boolean {
   return isUnreached(failure) || (failure.kind === 'generic' && !failure.bodySent)
 }
 
+/** Lives from the first sending of a request until it is answered or given up. */
 export class WsRequest {
-  #sent: WsSent = WsSent.Nothing
-  #effect: WsRequestEffect | null = null
+  readonly sent: WsSent
+  readonly #effect: WsRequestEffect
   #attempt = 0
   #isRetryWaiting = false
   #isRetryDue = false
 
-  get isIdle(): boolean {
-    return this.#sent === WsSent.Nothing
+  constructor(sent: WsSent, effect: WsRequestEffect) {
+    this.sent = sent
+    this.#effect = effect
   }
 
   get isRetryDue(): boolean {
     return this.#isRetryDue
   }
 
-  start(sent: WsSent, effect: WsRequestEffect): WsRequestEffect {
-    assert(this.isIdle, 'one request in flight')
-    this.#sent = sent
-    this.#effect = effect
-    return effect
-  }
-
   /** The request has failed: how long to wait before the same is sent again, or null: it is given up. */
   retryAfterMs(failure: WsRequestFailure, random: () => number): number | null {
-    if (!isUnhandled(failure) || this.#sent === WsSent.Open || this.isIdle) return null
+    if (!isUnhandled(failure) || this.sent === WsSent.Open) return null
     if (this.#attempt >= WS_RETRIES_MAX) return null
     const jitterMs = Math.floor(random() * WS_RETRY_JITTER_MS)
     const delayMs = WS_RETRY_BASE_MS * 2 ** this.#attempt + jitterMs
@@ -71,17 +66,8 @@ export class WsRequest {
   }
 
   again(): WsRequestEffect {
-    assert(this.#isRetryDue && this.#effect !== null, 'a retry repeats a request')
+    assert(this.#isRetryDue, 'a retry repeats a request')
     this.#isRetryDue = false
     return { ...this.#effect, attempt: this.#attempt }
-  }
-
-  /** It is answered or given up. Says what it was. */
-  take(): WsSent {
-    const sent = this.#sent
-    this.#sent = WsSent.Nothing
-    this.#effect = null
-    this.#attempt = 0
-    return sent
   }
 }

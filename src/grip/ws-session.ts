@@ -32,6 +32,7 @@ import {
 } from '../wire/websocket-events.js'
 import {
   acceptEffect,
+  acceptedBytes,
   applySetMeta,
   isWsEvents,
   keepAliveIntervalMs,
@@ -69,8 +70,9 @@ const ENDED: WsEffect = { kind: 'ended' }
 
 export class WsSession extends WsClientHalf {
   readonly #config: WsSessionConfig
-  readonly #upstream: WsUpstream
-  readonly #request = new WsRequest()
+  /** Only while there is something for the backend to take, and #request only while one is made: most sessions idle. */
+  #upstream: WsUpstream | null = null
+  #request: WsRequest | null = null
   #link: Link = Link.Connecting
 
   // When to make the next one.
@@ -88,7 +90,6 @@ export class WsSession extends WsClientHalf {
   constructor(config: WsSessionConfig) {
     super()
     this.#config = config
-    this.#upstream = new WsUpstream(config.oneEvent)
   }
 
   // Getters
@@ -108,14 +109,14 @@ export class WsSession extends WsClientHalf {
 
   /** What the buffer of client content costs, for the process-wide cap: content plus a fixed sum per message. */
   get bufferedBytes(): number {
-    return this.#upstream.weightBytes
+    return this.#upstream?.weightBytes ?? 0
   }
 
   // The client
 
   /** The client's upgrade request is here: OPEN goes to the backend. */
   override handleOpen(_nowMs: number): void {
-    assert(this.#link === Link.Connecting && this.#request.isIdle, 'a session opens once')
+    assert(this.#link === Link.Connecting && this.#request === null, 'a session opens once')
     this.#isRequestDue = true
   }
 
@@ -142,7 +143,7 @@ export class WsSession extends WsClientHalf {
       return
     }
     const isPolite = this.#link === Link.Connected && !this.#mustDisconnect
-    if (isPolite) this.#upstream.setClose(code === null ? EMPTY_BYTES : encodeCloseContent(code, reason))
+    if (isPolite) this.#useUpstream().setClose(code === null ? EMPTY_BYTES : encodeCloseContent(code, reason))
     this.leaveClient(nowMs)
     if (isPolite) this.#beginClosing()
   }
@@ -154,7 +155,7 @@ export class WsSession extends WsClientHalf {
     switch (this.#link) {
       case Link.Connecting:
         // A backend that has not accepted OPEN has nothing to disconnect. One that is being asked is heard first.
-        if (this.#request.isIdle) this.#endLink()
+        if (this.#request === null) this.#endLink()
         else this.#mustDisconnect = true
         break
       case Link.Connected:
@@ -162,7 +163,7 @@ export class WsSession extends WsClientHalf {
         break
       case Link.Closing:
         // After a detach: CLOSE is being said already.
-        if (this.#upstream.isCloseAccepted && this.#request.isIdle) this.#endLink()
+        if (this.#isCloseAccepted && this.#request === null) this.#endLink()
         break
       case Link.Over:
         break
@@ -202,7 +203,7 @@ export class WsSession extends WsClientHalf {
       return
     }
     if (head.keepAliveInterval !== null) this.#intervalMs = keepAliveIntervalMs(head.keepAliveInterval)
-    if (!this.#upstream.accept(head.contentBytesAccepted)) {
+    if (!this.#accept(head.contentBytesAccepted)) {
       this.#fail(WsDropReason.Answer, nowMs)
       return
     }
@@ -225,7 +226,7 @@ export class WsSession extends WsClientHalf {
 
   /** Retries after the opening are made here. */
   override handleFailure(failure: WsRequestFailure, nowMs: number, tried: readonly string[] = []): void {
-    const retryAfterMs = this.#request.retryAfterMs(failure, this.#config.random)
+    const retryAfterMs = this.#request?.retryAfterMs(failure, this.#config.random) ?? null
     if (retryAfterMs !== null) {
       this.#requestAtMs = nowMs + retryAfterMs
       return
@@ -248,7 +249,7 @@ export class WsSession extends WsClientHalf {
     }
     if (nowMs >= this.#requestAtMs) {
       this.#requestAtMs = NO_DEADLINE
-      if (!this.#request.endRetryWait()) this.#isRequestDue = true
+      if (this.#request?.endRetryWait() !== true) this.#isRequestDue = true
     }
     this.sendAutomatic(nowMs)
   }
@@ -270,7 +271,7 @@ export class WsSession extends WsClientHalf {
   // Making requests
 
   #needsRequest(): boolean {
-    if (!this.#request.isIdle) return this.#request.isRetryDue
+    if (this.#request !== null) return this.#request.isRetryDue
     switch (this.#link) {
       case Link.Over:
         return false
@@ -282,28 +283,23 @@ export class WsSession extends WsClientHalf {
         // A client that does not read gets no more to read.
         if (this.unreadBytes >= WS_UNREAD_BYTES_MAX && this.client !== Client.Gone) return false
         // Held-back content alone is no reason: the backend waits for more.
-        if (this.#upstream.hasNew) return true
-        return this.#link === Link.Closing && this.#upstream.isEmpty && !this.#upstream.isCloseAccepted
+        if (this.#upstream?.hasNew === true) return true
+        return this.#link === Link.Closing && this.#upstream?.isEmpty !== false && !this.#isCloseAccepted
     }
   }
 
   #nextRequest(): WsRequestEffect {
-    if (!this.#request.isIdle) return this.#request.again()
+    if (this.#request !== null) return this.#request.again()
     this.#isRequestDue = false
     this.#requestAtMs = NO_DEADLINE
-    const replayedBytes = this.#upstream.replayedBytes
+    const replayedBytes = this.#upstream?.replayedBytes ?? 0
     const body = new WebSocketEventsBody()
     const sent = this.#addEvents(body)
     const { slices, bytes } = body
     const meta = this.#meta ?? NO_META
-    return this.#request.start(sent, {
-      kind: 'request',
-      body: slices,
-      bodyBytes: bytes,
-      replayedBytes,
-      meta,
-      attempt: 0,
-    })
+    const effect: WsRequestEffect = { kind: 'request', body: slices, bodyBytes: bytes, replayedBytes, meta, attempt: 0 }
+    this.#request = new WsRequest(sent, effect)
+    return effect
   }
 
   #addEvents(body: WebSocketEventsBody): WsSent {
@@ -314,19 +310,38 @@ export class WsSession extends WsClientHalf {
     if (this.#mustDisconnect) {
       body.add(WsEventType.Disconnect, EMPTY_BYTES)
       // What has not been accepted is lost with the client; DISCONNECT says so.
-      this.#upstream.clear()
+      this.#upstream?.clear()
       return WsSent.Disconnect
     }
-    this.#upstream.offer(body, this.#link === Link.Closing)
+    this.#upstream?.offer(body, this.#link === Link.Closing)
     return WsSent.Content
   }
 
   #takeSent(): WsSent {
-    assert(!this.#request.isIdle || this.#link === Link.Connecting, 'an answer belongs to a request')
-    return this.#request.take()
+    assert(this.#request !== null || this.#link === Link.Connecting, 'an answer belongs to a request')
+    const sent = this.#request?.sent ?? WsSent.Nothing
+    this.#request = null
+    return sent
+  }
+
+  #useUpstream(): WsUpstream {
+    return (this.#upstream ??= new WsUpstream(this.#config.oneEvent))
+  }
+
+  get #isCloseAccepted(): boolean {
+    return this.#upstream?.isCloseAccepted === true
   }
 
   // Reading answers
+
+  /** Takes the Content-Bytes-Accepted header of an answer (null: absent); false: it makes no sense. */
+  #accept(header: string | null): boolean {
+    const upstream = this.#upstream
+    if (upstream === null) return acceptedBytes(header, 0) === 0
+    const isSensible = upstream.accept(header)
+    if (isSensible && upstream.isIdle) this.#upstream = null
+    return isSensible
+  }
 
   #isOpening(events: readonly WebSocketEvent[]): boolean {
     const first = events[0]
@@ -395,7 +410,7 @@ export class WsSession extends WsClientHalf {
       return
     }
     const isAskedAgain = this.#intervalMs > 0
-    if (this.#link === Link.Closing && this.#upstream.isCloseHeldBack) {
+    if (this.#link === Link.Closing && this.#upstream?.isCloseHeldBack === true) {
       if (!isAskedAgain || nowMs >= this.#closingUntilMs) this.#mustDisconnect = true
     }
     if (isAskedAgain) this.#requestAtMs = nowMs + this.#intervalMs
@@ -404,7 +419,7 @@ export class WsSession extends WsClientHalf {
   #isLinkFinished(verdict: Verdict, events: readonly WebSocketEvent[]): boolean {
     const isClientGone = this.client === Client.Gone
     if (this.#link === Link.Connecting) return isClientGone && events.length === 0
-    if (!this.#upstream.isCloseAccepted) return false
+    if (!this.#isCloseAccepted) return false
     // Pushpin repeats CLOSE at the keep-alive interval until the backend answers it, for the sake of a client that
     // waits. Only after a detach do we still have one.
     return verdict === Verdict.Closed || isClientGone || this.#intervalMs === 0
@@ -423,7 +438,7 @@ export class WsSession extends WsClientHalf {
   protected override detach(): void {
     if (this.#link !== Link.Connected) return
     this.isDetached = true
-    this.#upstream.setClose(EMPTY_BYTES)
+    this.#useUpstream().setClose(EMPTY_BYTES)
     this.#beginClosing()
   }
 
@@ -436,9 +451,10 @@ export class WsSession extends WsClientHalf {
   #appendContent(type: WsContentEventType, content: Buffer, nowMs: number): void {
     // After a detach, and when the session is coming to its end, the client speaks to nobody.
     if (this.#link !== Link.Connected || this.client === Client.Gone || this.#mustDisconnect) return
-    this.#upstream.append(type, content)
+    const upstream = this.#useUpstream()
+    upstream.append(type, content)
     const { messageBytesMax, bufferBytesMax } = this.#config
-    if (content.length > messageBytesMax || this.#upstream.weightBytes > bufferBytesMax) this.#overflow(nowMs)
+    if (content.length > messageBytesMax || upstream.weightBytes > bufferBytesMax) this.#overflow(nowMs)
   }
 
   #overflow(nowMs: number): void {
@@ -450,7 +466,7 @@ export class WsSession extends WsClientHalf {
   /** A close frame for the client, and for the backend, once it is out, CLOSE with `content`. */
   #closeClient(code: number, reason: string, content: Buffer, nowMs: number): void {
     if (this.client === Client.Gone || this.isEnding) return
-    if (this.#link === Link.Connected) this.#upstream.setClose(content)
+    if (this.#link === Link.Connected) this.#useUpstream().setClose(content)
     this.sendClose(code, reason, nowMs)
   }
 
@@ -472,7 +488,7 @@ export class WsSession extends WsClientHalf {
 
   #endLink(): void {
     this.#link = Link.Over
-    this.#upstream.clear()
+    this.#upstream = null
     this.#requestAtMs = NO_DEADLINE
     this.#meta = null
   }
@@ -482,8 +498,8 @@ export class WsSession extends WsClientHalf {
     return (
       this.#link === Link.Closing &&
       this.client === Client.Gone &&
-      this.#request.isIdle &&
-      !this.#upstream.isCloseAccepted &&
+      this.#request === null &&
+      !this.#isCloseAccepted &&
       !this.#mustDisconnect
     )
   }

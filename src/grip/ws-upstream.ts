@@ -40,6 +40,11 @@ export class WsUpstream {
     return this.#replay.isEmpty
   }
 
+  /** Nothing is left to be taken, and no CLOSE is known of. */
+  get isIdle(): boolean {
+    return this.#replay.isEmpty && this.#closeContent === null
+  }
+
   get isCloseAccepted(): boolean {
     return this.#isCloseAccepted
   }

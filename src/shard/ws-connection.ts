@@ -18,20 +18,21 @@ import type { WsShared } from './ws-shared.js'
 
 type RequestEffect = WsEffect & { kind: 'request' }
 
-// Shared, so that an idle session keeps no empty lists of its own. handleHead makes a list before anything is added.
-const NO_HEADERS: readonly string[] = []
-const NO_BODY: Buffer[] = []
+/** The backend's answer while it comes in. */
+interface Incoming {
+  readonly status: number
+  readonly reason: string
+  readonly headers: readonly string[]
+  readonly body: Buffer[]
+  bodyBytes: number
+}
 
 export class WsConnection extends WsClientSide implements BackendHandler {
   protected override readonly session: WsSession
   readonly #head: WebSocketHead | null
   #exchange: BackendExchange | null = null
-  // The backend's answer while it comes in.
-  #status = 0
-  #reason = ''
-  #headers: readonly string[] = NO_HEADERS
-  #body: Buffer[] = NO_BODY
-  #bodyBytes = 0
+  /** null: none is coming in. Most sessions idle. */
+  #incoming: Incoming | null = null
 
   constructor(context: ShardContext, shared: WsShared, upgrade: Upgrade, route: Route, targetIndex: number) {
     super(context, shared, upgrade, route, targetIndex)
@@ -63,20 +64,18 @@ export class WsConnection extends WsClientSide implements BackendHandler {
   // From the backend. undici's callbacks are native borders too.
 
   handleHead(status: number, reason: string, headers: string[]): void {
-    this.#status = status
-    this.#reason = reason
-    this.#headers = headers
-    this.#body = []
-    this.#bodyBytes = 0
+    this.#incoming = { status, reason, headers, body: [], bodyBytes: 0 }
   }
 
   handleData(chunk: Buffer): boolean {
-    this.#bodyBytes += chunk.length
-    if (this.#bodyBytes <= WS_RESPONSE_BYTES_MAX) {
-      this.#body.push(chunk)
+    const incoming = this.#incoming as Incoming
+    incoming.bodyBytes += chunk.length
+    if (incoming.bodyBytes <= WS_RESPONSE_BYTES_MAX) {
+      incoming.body.push(chunk)
       return true
     }
     try {
+      this.#incoming = null
       this.#exchange?.abort()
       this.#exchange = null
       this.context.counters.add('backend_failed')
@@ -90,13 +89,12 @@ export class WsConnection extends WsClientSide implements BackendHandler {
 
   handleEnd(): void {
     try {
+      const { status, reason, headers, body } = this.#incoming as Incoming
+      this.#incoming = null
       this.#exchange = null
       this.context.counters.add('backend_ok')
-      const body = this.#body.length === 1 ? (this.#body[0] as Buffer) : Buffer.concat(this.#body)
-      const response = { status: this.#status, reason: this.#reason, headers: this.#headers, body }
-      this.#body = NO_BODY
-      this.#headers = NO_HEADERS
-      this.session.handleResponse(response, this.nowMs())
+      const whole = body.length === 1 ? (body[0] as Buffer) : Buffer.concat(body)
+      this.session.handleResponse({ status, reason, headers, body: whole }, this.nowMs())
       this.drive()
     } catch (error) {
       this.fail(error)
@@ -105,6 +103,7 @@ export class WsConnection extends WsClientSide implements BackendHandler {
 
   handleFailure(failure: BackendFailure): void {
     try {
+      this.#incoming = null
       this.#exchange = null
       countBackendFailure(this.context.counters, failure)
       this.context.log.debug({ failure, target: this.target.name, connectionId: this.connectionId }, 'request failed')
