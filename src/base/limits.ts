@@ -87,6 +87,15 @@ export const WS_QUEUED_MESSAGE_BYTES = 256
  */
 export const RECENT_IDS_MAX = 1_000_000
 
+/** Channels whose last id is remembered (Pushpin's value). An entry takes about 200 bytes. */
+export const LAST_IDS_MAX = 1_000_000
+/** From the first subscription to a channel until its holders ask their backends again (Pushpin's value). */
+export const FIRST_SUBSCRIPTION_MS = 1_000
+/** Items of a channel that may wait for the one they follow; further ones are dropped and counted (Pushpin's value). */
+export const PARKED_PER_CHANNEL_MAX = 100
+/** The same over all channels, in bytes: above it the oldest are released before their time, so that nothing is lost. */
+export const PARKED_BYTES_MAX = 67_108_864
+
 /** Connections to the control port that wait for their turn; further ones are closed. Stops a flood from using up files. */
 export const CONTROL_WAITING_MAX = 1_024
 /** Requests one control connection may have sent ahead before it is no longer read. */

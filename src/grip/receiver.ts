@@ -3,7 +3,7 @@
  */
 import type { HttpResponseFormat, HttpStreamFormat, PublishItem, WsMessageFormat } from '../wire/publish-types.js'
 import type { ChannelInstruct } from '../wire/instruct-types.js'
-import type { Subscription } from './subscriptions.js'
+import type { Channel, Subscription } from './subscriptions.js'
 
 export const ReceiverKind = { Stream: 'stream', Response: 'response', Ws: 'ws' } as const
 export type ReceiverKind = (typeof ReceiverKind)[keyof typeof ReceiverKind]
@@ -20,7 +20,13 @@ interface ReceiverBase {
   fail(error: unknown): void
 }
 
-export interface StreamReceiver extends ReceiverBase {
+/** HTTP sessions: what they hold may be outdated, and they ask their backend again when they can. */
+interface UpdatableReceiver extends ReceiverBase {
+  /** Soon, together with others. It does not leave or join channels inside this call. */
+  requestUpdate(): void
+}
+
+export interface StreamReceiver extends UpdatableReceiver {
   readonly kind: typeof ReceiverKind.Stream
   /** Write `chunk`, the content of `items` items joined. Never called from inside a uWebSockets.js callback. */
   deliverChunk(chunk: Buffer, items: number): void
@@ -31,7 +37,7 @@ export interface StreamReceiver extends ReceiverBase {
   deliverItem(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void
 }
 
-export interface ResponseReceiver extends ReceiverBase {
+export interface ResponseReceiver extends UpdatableReceiver {
   readonly kind: typeof ReceiverKind.Response
   deliverResponse(item: PublishItem, format: HttpResponseFormat, subscription: Subscription): void
 }
@@ -63,6 +69,8 @@ export interface ChannelHub {
    */
   subscribe(receiver: Receiver, channels: readonly ChannelInstruct[]): void
   unsubscribe(receiver: Receiver, channel: string): void
+  /** A receiver has missed something of `channel`, or was told that it has: the last id is forgotten, everywhere. */
+  forgetLastId(channel: Channel): void
   /** The receiver's wantsItems changed. */
   reclassify(receiver: Receiver): void
   /** Drops all subscriptions and a pending subscribe(). Idempotent; to be called when a session ends. */

@@ -46,6 +46,8 @@ export abstract class Channel extends DeadlineEntry {
   live = false
   /** Receivers that wait for it to become live. */
   waiting = 0
+  /** Id of the item released last, as far as the receivers have been given it. null: there is none; undefined: unknown. */
+  lastId: string | null | undefined = undefined
   /** Bytes published by topic since the sockets were looked at last; see WS_LOOK_BYTES. */
   unlookedBytes = 0
   /** Content of this turn's http-stream items, joined and written at its end. */

@@ -9,6 +9,8 @@
  *   position  u32, what main had put on the bus with this message, in blocks (wraps); for back-pressure.
  *   item      u16 fields present and actions, then the fields in the order written below.
  *             Strings and bytes are u32 length and bytes; big-endian throughout.
+ *
+ * Two bits of that u16 make a message a note about its channel, without an item (ChannelNote).
  */
 import {
   type Header,
@@ -29,11 +31,22 @@ const HAS_WS = 16
 const HAS_META = 32
 const HAS_SIZE = 64
 const NO_SEQ = 128
+const NOTE_FORGET = 0x4000
+const NOTE_UPDATE = 0x8000
 
 const ACTIONS = [PublishAction.Send, PublishAction.Hint, PublishAction.Close, PublishAction.Refresh] as const
 const TYPES = [WsMessageType.Text, WsMessageType.Binary, WsMessageType.Ping, WsMessageType.Pong] as const
 const NO_FILTERS = 0xffffffff
 const NOTHING = Buffer.alloc(0)
+
+/** What main tells those who hold a channel, in its place among the channel's items. */
+export const ChannelNote = {
+  /** The channel has no last id any more. */
+  Forget: 'forget',
+  /** HTTP sessions are to ask their backend again: the channel had its first subscriber a second ago. */
+  Update: 'update',
+} as const
+export type ChannelNote = (typeof ChannelNote)[keyof typeof ChannelNote]
 
 /** The topic of a channel: what a shard subscribes to. */
 export function topicOfChannel(channel: string): Buffer {
@@ -56,6 +69,22 @@ export function positionOffset(channel: string): number {
 /** Whether a message or subscription is a private one. */
 export function isPrivateTopic(message: Buffer): boolean {
   return message.length >= 2 && message[0] === 0xff && message[1] === 0xff
+}
+
+/** Encodes a note; the put position is left for the bus to fill in. */
+export function encodeChannelNote(channel: string, note: ChannelNote): Buffer {
+  const offset = positionOffset(channel)
+  const message = Buffer.alloc(offset + 6)
+  message.set(topicOfChannel(channel))
+  message.writeUInt16BE(note === ChannelNote.Forget ? NOTE_FORGET : NOTE_UPDATE, offset + 4)
+  return message
+}
+
+/** null: the message is an item. */
+export function channelNoteOf(message: Buffer, channel: string): ChannelNote | null {
+  const flags = message.readUInt16BE(positionOffset(channel) + 4)
+  if (flags < NOTE_FORGET) return null
+  return flags === NOTE_FORGET ? ChannelNote.Forget : ChannelNote.Update
 }
 
 // Encoding: one pass for the size, one to write. The cursor lives in the module: nothing here can be interrupted.

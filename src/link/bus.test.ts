@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { PublishAction, type PublishItem, WsMessageType } from '../wire/publish-types.js'
 import { BUS_IN_FLIGHT_BLOCKS_MAX } from '../base/limits.js'
-import { decodeBusItem } from './bus-item.js'
+import { ChannelNote, decodeBusItem } from './bus-item.js'
 import { BusMain, BusProgress, BusShard } from './bus.js'
 
 let addresses = 0
@@ -36,6 +36,7 @@ class Probe {
   readonly bus: BusShard
   readonly received: string[] = []
   readonly barriers: number[] = []
+  readonly lastIds: (readonly (string | null)[])[] = []
   #wake: () => void = () => undefined
   #number = 0
 
@@ -48,8 +49,17 @@ class Probe {
         this.received.push(`${channel}:${String(wsMessage?.content)}`)
         this.#wake()
       },
-      onBarrier: (number) => {
+      onNote: (channel, note) => {
+        this.received.push(`${channel}:(${note})`)
+        this.#wake()
+      },
+      onBarrier: (number, lastIds) => {
         this.barriers.push(number)
+        this.lastIds.push(lastIds)
+        this.#wake()
+      },
+      onRecover: () => {
+        this.received.push('(recover)')
         this.#wake()
       },
       onError: (error) => {
@@ -70,12 +80,13 @@ class Probe {
   }
 }
 
-async function open(shards: number) {
+async function open(shards: number, lastIds: ReadonlyMap<string, string> = new Map()) {
   const address = `inproc://bus-test-${String(addresses++)}`
   const progress = new BusProgress(BusProgress.allocate(shards))
   const changes: string[] = []
   const main = await BusMain.open(address, shards, progress, {
     onChannel: (channel, subscribed) => changes.push(`${subscribed ? '+' : '-'}${channel}`),
+    lastId: (channel) => lastIds.get(channel) ?? null,
     onError: (error) => {
       throw error
     },
@@ -140,6 +151,53 @@ describe('the bus', () => {
     two.bus.unsubscribe('a')
     await two.barrier()
     expect(changes).toEqual(['+a', '-a'])
+  })
+
+  it('tells those who hold a channel what main notes about it, in its place among the items', async () => {
+    const { main, probes } = await open(2)
+    const [one, two] = probes as [Probe, Probe]
+    one.bus.subscribe('a')
+    await one.barrier()
+    main.put(item('a', '1'))
+    main.note('a', ChannelNote.Forget)
+    main.note('b', ChannelNote.Forget)
+    main.put(item('a', '2'))
+    main.note('a', ChannelNote.Update)
+    await one.barrier()
+    await two.barrier()
+    expect([one.received, two.received]).toEqual([['a:1', 'a:(forget)', 'a:2', 'a:(update)'], []])
+  })
+
+  it('tells every shard to recover', async () => {
+    const { main, probes } = await open(2)
+    for (const probe of probes) await probe.barrier()
+    main.recover()
+    for (const probe of probes) await probe.until(() => probe.received.includes('(recover)'))
+  })
+
+  it.each(['the question comes first', 'the barrier comes first'])('answers with last ids: %s', async (order) => {
+    const lastIds = new Map([['a', '1']])
+    const { main, probes } = await open(1, lastIds)
+    const [probe] = probes as [Probe]
+    probe.bus.subscribe('a')
+    await probe.barrier()
+    const isFirst = order === 'the question comes first'
+    if (isFirst) main.handleQuestion(0, 7, ['a', 'unknown', ''])
+    probe.bus.sendBarrier(7, true)
+    probe.bus.sendBarrier(8)
+    if (!isFirst) {
+      // Nothing tells that main has seen a barrier which it does not answer; a channel behind it does.
+      probe.bus.subscribe('b')
+      while (!main.isSubscribed('b')) await new Promise((resolve) => setImmediate(resolve))
+      expect(probe.barriers).toEqual([1])
+      main.put(item('a', 'x'))
+      lastIds.set('a', '2')
+      main.handleQuestion(0, 7, ['a', 'unknown', ''])
+    }
+    await probe.until(() => probe.barriers.includes(8))
+    expect(probe.barriers).toEqual([1, 7, 8])
+    expect(probe.lastIds).toEqual([[], [isFirst ? '1' : '2', null, null], []])
+    expect(probe.received).toEqual(isFirst ? [] : ['a:x'])
   })
 
   it('is full when a shard with channels lags, and empty again when it has read', async () => {

@@ -11,6 +11,7 @@ export const COUNTERS = [
   ['ws_connections', 'gauge', 'WebSocket connections open'],
   ['stream_holds', 'gauge', 'HTTP streams held'],
   ['response_holds', 'gauge', 'HTTP long polls held'],
+  ['updatable_holds', 'gauge', 'held requests that can ask their backend again'],
   ['channels', 'gauge', 'channels with a subscriber on this shard'],
   ['requests', 'counter', 'client requests, WebSocket openings included'],
   ['ws_messages_in', 'counter', 'messages from WebSocket clients'],

@@ -24,6 +24,10 @@ export type ToMain =
   | { readonly kind: 'listening' }
   /** The shard cannot go on; main ends the process with this message. */
   | { readonly kind: 'fatal'; readonly message: string }
+  /** The channels whose last ids are wanted in the answer to barrier `number`. */
+  | { readonly kind: 'question'; readonly number: number; readonly channels: readonly string[] }
+  /** A session has missed something of `channel`; see Ingest.forget. */
+  | { readonly kind: 'forget'; readonly channel: string; readonly lastId: string | null }
   /** Items that the demo target was asked to publish, as encodeBusItem writes them. */
   | { readonly kind: 'publish'; readonly items: readonly Uint8Array[] }
 

@@ -1,10 +1,14 @@
 /**
- * Where every publish enters, whichever door it came in by: de-duplicate, then put on the bus.
+ * Where every publish enters, whichever door it came in by: de-duplicate, bring into order, put on the bus.
  *
- * Ids are global to the gateway, which is why this lives in main and not in the shards. Sequencing by prev-id takes
- * its place between the two steps.
+ * Ids are global to the gateway, which is why this lives in main and not in the shards. Items of channels that nobody
+ * holds are neither put into order nor remembered as the last: when somebody comes, what went before is not his.
  */
+import { DeadlineEntry, type Deadlines } from '../base/deadlines.js'
+import { LastIds } from '../grip/last-ids.js'
 import { RecentIds } from '../grip/recent-ids.js'
+import { Sequencer } from '../grip/sequencer.js'
+import { ChannelNote } from '../link/bus-item.js'
 import type { BusMain } from '../link/bus.js'
 import type { PublishItem } from '../wire/publish-types.js'
 
@@ -27,15 +31,34 @@ export interface IngestCounts {
 }
 
 export interface IngestOptions {
-  readonly bus: Pick<BusMain, 'put' | 'isFull'>
+  readonly bus: Pick<BusMain, 'put' | 'note' | 'recover' | 'isFull' | 'isSubscribed'>
+  readonly deadlines: Deadlines
   readonly idCacheTtlMs: number
+  /** How long an item may wait for the one it follows. */
+  readonly messageWaitMs: number
   nowMs(): number
   /** Stops and restarts taking from the ZeroMQ sockets. */
   pause(): void
   resume(): void
 }
 
+/** When the item parked longest has waited long enough. */
+class ParkedDeadline extends DeadlineEntry {
+  readonly #ingest: Ingest
+
+  constructor(ingest: Ingest) {
+    super()
+    this.#ingest = ingest
+  }
+
+  override handleDeadline(nowMs: number): void {
+    this.#ingest.releaseParked(nowMs)
+  }
+}
+
 export class Ingest {
+  readonly sequencer: Sequencer
+  readonly lastIds = new LastIds()
   readonly counts: IngestCounts = {
     received: { http: 0, pull: 0, sub: 0, demo: 0 },
     duplicates: 0,
@@ -46,6 +69,7 @@ export class Ingest {
   }
   readonly #options: IngestOptions
   readonly #recentIds: RecentIds
+  readonly #parkedDeadline = new ParkedDeadline(this)
   #paused = false
   #waiters: (() => void)[] = []
   #timer: NodeJS.Timeout | null = null
@@ -53,6 +77,13 @@ export class Ingest {
   constructor(options: IngestOptions) {
     this.#options = options
     this.#recentIds = new RecentIds(options.idCacheTtlMs)
+    this.sequencer = new Sequencer({
+      lastIds: this.lastIds,
+      waitMs: options.messageWaitMs,
+      release: (item) => {
+        this.#put(item)
+      },
+    })
   }
 
   get paused(): boolean {
@@ -66,11 +97,50 @@ export class Ingest {
       counts.duplicates++
       return
     }
-    if (!this.#options.bus.put(item)) {
-      counts.unsubscribed++
-      return
+    if (!this.#options.bus.isSubscribed(item.channel)) counts.unsubscribed++
+    else if (item.noSeq) this.#put(item)
+    else {
+      this.sequencer.take(item, this.#options.nowMs())
+      if (this.sequencer.parked > 0) this.#awaitParked()
     }
-    counts.put++
+  }
+
+  /** @internal */
+  releaseParked(nowMs: number): void {
+    this.sequencer.expire(nowMs)
+    this.#awaitParked()
+  }
+
+  /** The last shard left `channel`. */
+  handleUnsubscribed(channel: string): void {
+    this.sequencer.clear(channel)
+    this.lastIds.delete(channel)
+  }
+
+  /**
+   * A session found that it has missed something of `channel`: the last id is forgotten, unless another than `lastId`
+   * has taken its place meanwhile. `lastId` null: whatever it is.
+   */
+  forget(channel: string, lastId: string | null): void {
+    const known = this.lastIds.get(channel)
+    if (known === null || (lastId !== null && lastId !== known)) return
+    this.lastIds.delete(channel)
+    this.#options.bus.note(channel, ChannelNote.Forget)
+  }
+
+  /** Every HTTP session is to ask its backend for what it may have missed; ids published so far count no more. */
+  recover(): void {
+    this.lastIds.clear()
+    this.#options.bus.recover()
+  }
+
+  #awaitParked(): void {
+    this.#options.deadlines.set(this.#parkedDeadline, this.sequencer.deadlineMs)
+  }
+
+  #put(item: PublishItem): void {
+    this.#options.bus.put(item)
+    this.counts.put++
     if (!this.#paused && this.#options.bus.isFull()) this.#hold()
   }
 

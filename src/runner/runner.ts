@@ -6,6 +6,7 @@
  */
 import { createServer } from 'node:net'
 import { context as zmqContext } from 'zeromq'
+import { unreachable } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
 import { DRAIN_DEADLINE_MS } from '../base/limits.js'
 import type { Log } from '../base/log.js'
@@ -14,9 +15,11 @@ import { decodeBusItem, channelOfTopic } from '../link/bus-item.js'
 import { BusMain, BusProgress } from '../link/bus.js'
 import { Counters } from '../link/counters.js'
 import { type ControlHttp, openControlHttp } from './control-http.js'
+import { FirstUpdates } from './first-updates.js'
 import { Door, Ingest } from './ingest.js'
 import { LoopLag } from './loop-lag.js'
-import { ShardPool } from './shard-pool.js'
+import { MainTimers } from './main-timers.js'
+import { type ShardMessage, ShardPool } from './shard-pool.js'
 import { Stats } from './stats.js'
 import { openZmqInputs, type ZmqInputs } from './zmq-inputs.js'
 
@@ -42,10 +45,13 @@ export class Runner {
   #control: ControlHttp | null = null
   #pool: ShardPool | null = null
   #ingest: Ingest | null = null
+  #firstUpdates: FirstUpdates | null = null
+  readonly #timers: MainTimers
   #fatal = false
 
   constructor(options: RunnerOptions) {
     this.#options = options
+    this.#timers = new MainTimers(systemClock, options.log)
     this.shards = options.settings.runner.workers
   }
 
@@ -59,17 +65,29 @@ export class Runner {
     const busAddress = `inproc://tackboard-bus-${String(nextBus++)}`
     const bus = await BusMain.open(busAddress, this.shards, new BusProgress(progressMemory), {
       onChannel: (channel, subscribed) => {
-        if (subscribed) this.#inputs?.subscribe(channel)
-        else this.#inputs?.unsubscribe(channel)
+        this.#handleChannel(channel, subscribed)
       },
+      lastId: (channel) => this.#ingest?.lastIds.get(channel) ?? null,
       onError: (error) => {
         this.#die(`bus: ${error.message}`)
       },
     })
     this.#bus = bus
+    const { deadlines } = this.#timers
+    const rows = Array.from({ length: this.shards }, (_, shard) => new Counters(counters, shard))
+    if (settings.handler.updateOnFirstSubscription) {
+      this.#firstUpdates = new FirstUpdates({
+        bus,
+        deadlines,
+        nowMs: () => systemClock.nowMs(),
+        isWanted: () => rows.some((row) => row.get('updatable_holds') > 0),
+      })
+    }
     const ingest = new Ingest({
       bus,
+      deadlines,
       idCacheTtlMs: settings.handler.idCacheTtl * 1000,
+      messageWaitMs: settings.handler.messageWait,
       nowMs: () => systemClock.nowMs(),
       pause: () => this.#inputs?.pause(),
       resume: () => this.#inputs?.resume(),
@@ -97,11 +115,8 @@ export class Runner {
       onFatal: (message) => {
         this.#die(message)
       },
-      onPublish: (items) => {
-        for (const item of items) {
-          const message = Buffer.from(item.buffer, item.byteOffset, item.byteLength)
-          ingest.take(decodeBusItem(message, channelOfTopic(message)), Door.Demo)
-        }
+      onMessage: (message, shard) => {
+        handleShardMessage(message, shard, bus, ingest)
       },
     })
     this.#pool = pool
@@ -120,6 +135,16 @@ export class Runner {
     ready = true
   }
 
+  #handleChannel(channel: string, subscribed: boolean): void {
+    this.#firstUpdates?.handleChannel(channel, subscribed)
+    if (subscribed) {
+      this.#inputs?.subscribe(channel)
+    } else {
+      this.#inputs?.unsubscribe(channel)
+      this.#ingest?.handleUnsubscribed(channel)
+    }
+  }
+
   async #openControl(stats: Stats, ingest: Ingest, isReady: () => boolean): Promise<ControlHttp | null> {
     const { settings, log } = this.#options
     const { pushInHttpAddr, pushInHttpPort, pushInHttpMaxHeadersSize, pushInHttpMaxBodySize } = settings.handler
@@ -136,8 +161,9 @@ export class Runner {
           for (const item of items) ingest.take(item, Door.Http)
           return ingest.room()
         },
-        // Last ids and retries are not kept yet: there is nothing to forget.
-        recover: () => undefined,
+        recover: () => {
+          ingest.recover()
+        },
         metrics: () => stats.render(),
         health: () => (isReady() ? { ok: true, body: 'ok\n' } : { ok: false, body: 'starting\n' }),
       },
@@ -159,6 +185,24 @@ export class Runner {
     await this.#inputs?.close()
     this.#bus?.close()
     this.#lag.stop()
+    this.#timers.stop()
+  }
+}
+
+function handleShardMessage(message: ShardMessage, shard: number, bus: BusMain, ingest: Ingest): void {
+  switch (message.kind) {
+    case 'question':
+      return bus.handleQuestion(shard, message.number, message.channels)
+    case 'forget':
+      return ingest.forget(message.channel, message.lastId)
+    case 'publish':
+      for (const item of message.items) {
+        const bytes = Buffer.from(item.buffer, item.byteOffset, item.byteLength)
+        ingest.take(decodeBusItem(bytes, channelOfTopic(bytes)), Door.Demo)
+      }
+      return
+    default:
+      return unreachable(message)
   }
 }
 

@@ -19,9 +19,11 @@ export interface ShardPoolOptions {
   readonly progress: SharedArrayBuffer
   /** A shard said that it cannot go on, or ended on its own. */
   onFatal(message: string): void
-  /** The demo target was asked to publish; as encodeBusItem writes items. */
-  onPublish(items: readonly Uint8Array[]): void
+  onMessage(message: ShardMessage, shard: number): void
 }
+
+/** What a shard says that is no matter of the pool. */
+export type ShardMessage = Exclude<ToMain, { readonly kind: 'listening' | 'fatal' }>
 
 export class ShardPool {
   readonly #options: ShardPoolOptions
@@ -63,8 +65,8 @@ export class ShardPool {
     const listening = new Promise<void>((resolve) => {
       port1.on('message', (message: ToMain) => {
         if (message.kind === 'listening') resolve()
-        else if (message.kind === 'publish') options.onPublish(message.items)
-        else options.onFatal(message.message)
+        else if (message.kind === 'fatal') options.onFatal(message.message)
+        else options.onMessage(message, shard)
       })
     })
     const start: ShardStart = {

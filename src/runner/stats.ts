@@ -62,7 +62,7 @@ export class Stats {
 
   #registerMain(options: StatsOptions): void {
     const { ingest, bus, version } = options
-    const { counts } = ingest
+    const { counts, sequencer } = ingest
     this.#collect('counter', `${PREFIX}publish_items_total`, 'items published, by door', ['door'], (set) => {
       for (const [door, count] of Object.entries(counts.received)) set({ door }, count)
     })
@@ -77,6 +77,20 @@ export class Stats {
     })
     this.#collect('counter', `${PREFIX}bus_put_total`, 'items put on the bus', [], (set) => {
       set({}, counts.put)
+    })
+    this.#collect('gauge', `${PREFIX}publish_parked`, 'items that wait for the one they follow', [], (set) => {
+      set({}, sequencer.parked)
+    })
+    const parkedDropped = 'items dropped: too many wait, or one for the same prev-id'
+    this.#collect('counter', `${PREFIX}publish_parked_dropped_total`, parkedDropped, [], (set) => {
+      set({}, sequencer.dropped)
+    })
+    const late = 'items that went on without the one they follow'
+    this.#collect('counter', `${PREFIX}publish_parked_late_total`, late, [], (set) => {
+      set({}, sequencer.releasedLate)
+    })
+    this.#collect('gauge', `${PREFIX}last_ids`, 'channels whose last id is known', [], (set) => {
+      set({}, ingest.lastIds.size)
     })
     this.#collect('counter', `${PREFIX}publish_pauses_total`, 'times publishers were held back', [], (set) => {
       set({}, counts.pauses)

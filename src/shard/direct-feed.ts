@@ -2,22 +2,27 @@
  * Publishers this shard is connected to by itself (push_in_sub_connect): an XSUB straight to their PUB sockets, so that
  * a publisher sends each shard only what somebody there listens to, and main is not in the way.
  *
- * These items pass no other room: they are decoded, validated and de-duplicated here, per shard.
+ * These items pass no other room: they are decoded, validated, de-duplicated and brought into order here, per shard.
  *
  * An XSUB with no send high-water mark, not a SUB: a SUB loses its own subscriptions above 1,000 when it reconnects.
  */
 import { XSubscriber } from 'zeromq'
 import { bytesOfByteString } from '../base/bytes.js'
 import type { Clock } from '../base/clock.js'
+import { DeadlineEntry, type Deadlines } from '../base/deadlines.js'
 import type { Log } from '../base/log.js'
 import { RecentIds } from '../grip/recent-ids.js'
+import { type LastIdTable, Sequencer } from '../grip/sequencer.js'
 import { C, type Counters } from '../link/counters.js'
 import { decodeZmqItem, isPublishFault } from '../wire/publish-item.js'
+import type { PublishItem } from '../wire/publish-types.js'
 import type { Hub } from './hub.js'
 
 export interface DirectFeedOptions {
   readonly specs: readonly string[]
   readonly idCacheTtlMs: number
+  readonly messageWaitMs: number
+  readonly deadlines: Deadlines
   readonly clock: Clock
   readonly counters: Counters
   readonly log: Log
@@ -33,15 +38,25 @@ function subscriptionMessage(kind: number, channel: string): Buffer {
   return Buffer.concat([Buffer.of(kind), bytesOfByteString(channel)])
 }
 
-export class DirectFeed {
+/** Its deadline is that of the item parked longest. */
+export class DirectFeed extends DeadlineEntry {
   readonly #options: DirectFeedOptions
+  readonly #sequencer: Sequencer
   readonly #socket: XSubscriber
   readonly #recentIds: RecentIds
   #warnedMs = Number.NEGATIVE_INFINITY
   #closed = false
 
   constructor(options: DirectFeedOptions) {
+    super()
     this.#options = options
+    this.#sequencer = new Sequencer({
+      lastIds: new HubLastIds(options.hub),
+      waitMs: options.messageWaitMs,
+      release: (item) => {
+        this.#release(item)
+      },
+    })
     this.#recentIds = new RecentIds(options.idCacheTtlMs)
     this.#socket = new XSubscriber({
       sendHighWaterMark: 0,
@@ -60,6 +75,7 @@ export class DirectFeed {
   }
 
   unsubscribe(channel: string): void {
+    this.#sequencer.clear(channel)
     this.#send(subscriptionMessage(UNSUBSCRIBE, channel))
   }
 
@@ -89,13 +105,29 @@ export class DirectFeed {
         counters.add('direct_duplicates')
         return
       }
-      // ZeroMQ matches by prefix: a longer topic than anybody asked for ends here.
-      const counter = this.#options.hub().handleItem(item.channel, () => item) ? C.direct_items : C.bus_foreign
-      counters.values[counter] = (counters.values[counter] as number) + 1
+      if (item.noSeq || this.#options.hub().channel(item.channel) === undefined) return this.#release(item)
+      this.#sequencer.take(item, this.#options.clock.nowMs())
+      if (this.#sequencer.parked > 0) this.#options.deadlines.set(this, this.#sequencer.deadlineMs)
     } catch (error) {
       counters.add('drop_bad_item')
       log.error({ err: error }, 'item of a direct publisher could not be delivered')
     }
+  }
+
+  override handleDeadline(nowMs: number): void {
+    this.#sequencer.expire(nowMs)
+    this.#options.deadlines.set(this, this.#sequencer.deadlineMs)
+  }
+
+  #release(item: PublishItem): void {
+    const { counters } = this.#options
+    const hub = this.#options.hub()
+    // ZeroMQ matches by prefix: a longer topic than anybody asked for ends here.
+    const counter = hub.handleItem(item.channel, () => item) ? C.direct_items : C.bus_foreign
+    counters.values[counter] = (counters.values[counter] as number) + 1
+    // Main cannot be asked for it later, as it can for what comes by the bus.
+    const channel = hub.channel(item.channel)
+    if (channel !== undefined && channel.lastId === undefined && !item.noSeq) channel.lastId = item.id
   }
 
   #refuse(why: string): void {
@@ -109,6 +141,33 @@ export class DirectFeed {
 
   close(): void {
     this.#closed = true
+    this.#options.deadlines.clear(this)
     this.#socket.close()
+  }
+}
+
+/** The last ids of the shard's channels, as a sequencer sees them. */
+class HubLastIds implements LastIdTable {
+  readonly #hub: () => Hub
+
+  constructor(hub: () => Hub) {
+    this.#hub = hub
+  }
+
+  get(channel: string): string | null {
+    return this.#hub().channel(channel)?.lastId ?? null
+  }
+
+  set(channel: string, id: string): void {
+    this.#put(channel, id)
+  }
+
+  delete(channel: string): void {
+    this.#put(channel, null)
+  }
+
+  #put(name: string, id: string | null): void {
+    const channel = this.#hub().channel(name)
+    if (channel !== undefined) channel.lastId = id
   }
 }

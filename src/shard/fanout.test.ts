@@ -39,6 +39,7 @@ class Stream implements StreamReceiver {
   readonly seen: string[] = []
   throws = false
   handleLive(): void {}
+  requestUpdate(): void {}
   fail(error: unknown): void {
     this.seen.push(`failed: ${(error as Error).message}`)
   }
@@ -74,6 +75,7 @@ class Poll implements ResponseReceiver {
   readonly subscriptions: Subscription[] = []
   answers = 0
   handleLive(): void {}
+  requestUpdate(): void {}
   fail(): void {}
   deliverResponse(_item: PublishItem, _format: object, subscription: Subscription): void {
     this.answers++

@@ -2,7 +2,7 @@
  * What comes to the shard: bus messages to fan-out, barrier answers to the hub.
  */
 import type { Log } from '../base/log.js'
-import { decodeBusItem } from '../link/bus-item.js'
+import { type ChannelNote, decodeBusItem } from '../link/bus-item.js'
 import type { BusShardEvents } from '../link/bus.js'
 import { C, type Counters } from '../link/counters.js'
 import type { Hub } from './hub.js'
@@ -12,6 +12,8 @@ export interface FeedOptions {
   readonly counters: Counters
   readonly log: Log
   onFatal(message: string): void
+  /** Every HTTP session is to ask its backend again. */
+  onRecover(): void
 }
 
 export class Feed implements BusShardEvents {
@@ -33,12 +35,31 @@ export class Feed implements BusShardEvents {
     }
   }
 
-  onBarrier(number: number): void {
+  onNote(channel: string, note: ChannelNote): void {
+    this.#guard(() => {
+      this.#options.hub.handleNote(channel, note)
+    }, 'note of main could not be handled')
+  }
+
+  onBarrier(number: number, lastIds: readonly (string | null)[]): void {
+    this.#guard(() => {
+      this.#options.hub.handleBarrier(number, lastIds)
+    }, 'barrier answer could not be handled')
+  }
+
+  onRecover(): void {
+    this.#guard(() => {
+      this.#options.hub.handleRecover()
+      this.#options.onRecover()
+    }, 'recovery could not be started')
+  }
+
+  #guard(run: () => void, failure: string): void {
     try {
-      this.#options.hub.handleBarrier(number)
+      run()
     } catch (error) {
       this.#options.counters.add('callback_errors')
-      this.#options.log.error({ err: error }, 'barrier answer could not be handled')
+      this.#options.log.error({ err: error }, failure)
     }
   }
 

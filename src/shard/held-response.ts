@@ -78,6 +78,8 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     if (message !== null) this.#answer(proxyFailed(message), 'error')
   }
 
+  requestUpdate(): void {}
+
   override handleDeadline(): void {
     try {
       this.#answer(this.#start.answer, 'held')

@@ -112,6 +112,8 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     this.#finish()
   }
 
+  requestUpdate(): void {}
+
   override handleDeadline(nowMs: number): void {
     try {
       this.#keepAliveDue(nowMs)

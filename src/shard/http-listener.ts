@@ -33,6 +33,11 @@ export class HttpListener {
     })
   }
 
+  /** Holds ask their backends again. */
+  recover(): void {
+    for (const exchange of [...this.#shared.open]) exchange.requestUpdate?.()
+  }
+
   /** Holds end politely; what is under way finishes. */
   drain(): void {
     for (const exchange of [...this.#shared.open]) exchange.drain()

@@ -6,6 +6,8 @@ import { UploadPulse } from './http-upload.js'
 export interface OpenHttp {
   /** The gateway ends: answer politely and soon. */
   drain(): void
+  /** Holds: the backend is to be asked again, soon. */
+  requestUpdate?(): void
 }
 
 export class HttpShared {

@@ -8,7 +8,8 @@ import {
   type WsReceiver,
   type ResponseReceiver,
 } from '../grip/receiver.js'
-import type { Subscription } from '../grip/subscriptions.js'
+import type { Channel, Subscription } from '../grip/subscriptions.js'
+import { ChannelNote } from '../link/bus-item.js'
 import { Counters } from '../link/counters.js'
 import type { ChannelInstruct } from '../wire/instruct-types.js'
 import type { PublishItem } from '../wire/publish-types.js'
@@ -22,8 +23,12 @@ class TestReceiver {
   readonly live: boolean[] = []
   readonly topics = new Set<string>()
   readonly failures: unknown[] = []
+  updates = 0
   onLive: () => void = () => undefined
 
+  requestUpdate(): void {
+    this.updates++
+  }
   handleLive(ok: boolean): void {
     this.live.push(ok)
     this.onLive()
@@ -76,7 +81,8 @@ describe('the hub', () => {
       source: {
         subscribe: (name) => calls.push(`+${name}`),
         unsubscribe: (name) => calls.push(`-${name}`),
-        sendBarrier: (number) => calls.push(`barrier ${String(number)}`),
+        sendBarrier: (number, asks) => calls.push(['barrier', String(number), ...asks].join(' ')),
+        forgetLastId: (name, lastId) => calls.push(`forget ${name} ${String(lastId)}`),
       },
       deadlines,
       clock: { nowMs: () => nowMs },
@@ -238,6 +244,125 @@ describe('the hub', () => {
     hub.leave(leaver)
     hub.handleBarrier(2)
     expect(hub.size).toBe(1)
+  })
+
+  describe('last ids', () => {
+    const item = (id: string | null, more: Partial<PublishItem> = {}): PublishItem => ({
+      ...{ channel: 'a', prevId: null, httpStream: null, httpResponse: null, wsMessage: null, meta: null },
+      ...{ id, size: -1, noSeq: false },
+      ...more,
+    })
+    const after = (prevId: string): ChannelInstruct => ({ name: 'a', prevId, filters: [] })
+    const lastId = (): string | null | undefined => hub.channel('a')?.lastId
+
+    it('are asked for with the barrier when somebody with a prev-id needs them', async () => {
+      hub.subscribe(new Poll(), [channel('b'), after('1')])
+      await turn()
+      expect(calls).toEqual(['+b', '+a', 'barrier 1 a'])
+      hub.handleBarrier(1, ['5'])
+      expect([lastId(), hub.channel('b')?.lastId]).toEqual(['5', undefined])
+    })
+
+    it('are asked for when the channel is live and nothing has passed by, and only then', async () => {
+      hub.subscribe(new Stream(), [channel('a')])
+      await turn()
+      hub.handleBarrier(1)
+      const [one, two] = [new Poll(), new Poll()]
+      hub.subscribe(one, [after('1')])
+      expect(one.live).toEqual([])
+      await turn()
+      hub.handleBarrier(2, [null])
+      expect([one.live, lastId()]).toEqual([[true], null])
+      hub.handleItem('a', () => item('2'))
+      hub.subscribe(two, [after('2')])
+      expect([two.live, lastId()]).toEqual([[true], '2'])
+      expect(calls).toEqual(['+a', 'barrier 1', 'barrier 2 a'])
+    })
+
+    it('are asked for again when the barrier is late', async () => {
+      hub.subscribe(new Poll(), [after('1')])
+      await turn()
+      advance(BARRIER_RETRY_MS)
+      expect(calls.slice(-2)).toEqual(['barrier 1 a', 'barrier 2 a'])
+      hub.handleBarrier(1, ['4'])
+      hub.handleBarrier(2, ['5'])
+      expect(lastId()).toBe('5')
+    })
+
+    it('follow the items, but not those that say no-seq', async () => {
+      hub.subscribe(new Ws(), [channel('a')])
+      await turn()
+      hub.handleBarrier(1)
+      hub.handleItem('a', () => item('1'))
+      hub.handleItem('a', () => item('9', { noSeq: true }))
+      expect(lastId()).toBe('1')
+      hub.handleItem('a', () => item(null))
+      expect(lastId()).toBe(null)
+    })
+
+    it('are unknown when something has passed by while the channel lingered', async () => {
+      const poll = new Poll()
+      hub.subscribe(poll, [after('1')])
+      await turn()
+      hub.handleBarrier(1, ['1'])
+      hub.leave(poll)
+      expect(lastId()).toBe('1')
+      hub.handleItem('a', () => item('2'))
+      const [next, plain] = [new Poll(), new Poll()]
+      hub.subscribe(next, [after('1')])
+      // It waits for the answer; what passes by meanwhile is in it.
+      hub.handleItem('a', () => item('3'))
+      hub.subscribe(plain, [channel('a')])
+      expect([next.live, plain.live, delivered]).toEqual([[], [true], []])
+      await turn()
+      hub.handleBarrier(2, ['3'])
+      expect([next.live, lastId()]).toEqual([[true], '3'])
+    })
+
+    it('what waits for its first receivers is not yet the last that they have got', async () => {
+      const poll = new Poll()
+      let atLive: string | null | undefined
+      poll.onLive = () => (atLive = lastId())
+      hub.subscribe(poll, [after('1')])
+      await turn()
+      hub.handleItem('a', () => item('2', { prevId: '1' }))
+      hub.handleBarrier(1, ['2'])
+      expect([atLive, lastId(), delivered]).toEqual([undefined, '2', ['2']])
+    })
+
+    it('are forgotten here at once and told to main once', async () => {
+      hub.subscribe(new Poll(), [after('1')])
+      await turn()
+      hub.handleBarrier(1, ['5'])
+      const held = hub.channel('a') as Channel
+      hub.forgetLastId(held)
+      hub.forgetLastId(held)
+      expect([held.lastId, calls.slice(2)]).toEqual([null, ['forget a 5']])
+    })
+
+    it('are forgotten when main says so', async () => {
+      hub.subscribe(new Poll(), [after('1')])
+      await turn()
+      hub.handleBarrier(1, ['5'])
+      hub.handleNote('a', ChannelNote.Forget)
+      expect(lastId()).toBe(null)
+      hub.handleItem('a', () => item('6'))
+      hub.handleRecover()
+      expect(lastId()).toBe(null)
+      hub.handleNote('nobody', ChannelNote.Forget)
+    })
+  })
+
+  it('hands on to HTTP sessions that they are to ask their backend again', async () => {
+    const [poll, stream] = [new Poll(), new Stream()]
+    hub.subscribe(poll, [channel('a')])
+    hub.subscribe(stream, [channel('a'), channel('b')])
+    hub.subscribe(new Ws(), [channel('a')])
+    await turn()
+    hub.handleBarrier(1)
+    hub.handleNote('a', ChannelNote.Update)
+    hub.handleNote('b', ChannelNote.Update)
+    expect([poll.updates, stream.updates]).toEqual([1, 2])
   })
 
   it('ends only the receiver whose handler throws', async () => {

@@ -4,6 +4,9 @@
  * A channel new to the shard is subscribed on the bus at once; receivers join it when the barrier sent after it has
  * been answered, and are told so (handleLive) in the same breath. Joining exactly at the answer's place in the stream
  * of bus messages means: no item put after it is missed, and none put before it is seen.
+ *
+ * The last id of a channel (Channel.lastId) is kept here from the items that pass by, so it too is true at every place
+ * in the stream. Where it is unknown and a receiver with a prev-id needs it, the barrier asks main.
  */
 import { assert } from '../base/assert.js'
 import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS, NOT_LIVE_ITEMS_MAX } from '../base/limits.js'
@@ -12,6 +15,7 @@ import type { Clock } from '../base/clock.js'
 import { filterStackOf } from '../grip/filters.js'
 import { type ChannelHub, type Receiver, ReceiverKind } from '../grip/receiver.js'
 import { Channel, Subscription } from '../grip/subscriptions.js'
+import { ChannelNote } from '../link/bus-item.js'
 import type { Counters } from '../link/counters.js'
 import type { ChannelInstruct } from '../wire/instruct-types.js'
 import type { PublishItem } from '../wire/publish-types.js'
@@ -20,7 +24,9 @@ import type { PublishItem } from '../wire/publish-types.js'
 export interface ChannelSource {
   subscribe(channel: string): void
   unsubscribe(channel: string): void
-  sendBarrier(number: number): void
+  /** `asks`: channels whose last ids are wanted in the answer. */
+  sendBarrier(number: number, asks: readonly string[]): void
+  forgetLastId(channel: string, lastId: string | null): void
 }
 
 export interface HubOptions {
@@ -68,6 +74,8 @@ interface Pending {
 class Batch extends DeadlineEntry {
   readonly #hub: Hub
   readonly channels: HubChannel[] = []
+  /** Whose last id is unknown and wanted. */
+  readonly asks = new Set<HubChannel>()
   readonly pendings: Pending[] = []
   /** Of the barrier sent last; a batch still being filled comes after every other. */
   number = Number.POSITIVE_INFINITY
@@ -114,11 +122,37 @@ export class Hub implements ChannelHub {
   handleItem(name: string, decode: () => PublishItem): boolean {
     const channel = this.#channels.get(name)
     if (channel === undefined) return false
-    if (channel.subscribers > 0) this.#options.deliver(channel, decode())
-    else if (channel.waiting === 0) return false
-    else if ((channel.kept ??= []).length < NOT_LIVE_ITEMS_MAX) channel.kept.push(decode())
-    else this.#options.counters.add('drop_not_live')
+    if (channel.subscribers > 0) {
+      this.#deliver(channel, decode())
+    } else if (channel.waiting === 0 || channel.live) {
+      channel.lastId = undefined
+      return false
+    } else if ((channel.kept ??= []).length < NOT_LIVE_ITEMS_MAX) {
+      channel.kept.push(decode())
+    } else {
+      this.#options.counters.add('drop_not_live')
+    }
     return true
+  }
+
+  /** A note of main about a channel. */
+  handleNote(name: string, note: ChannelNote): void {
+    const channel = this.#channels.get(name)
+    if (channel === undefined) return
+    if (note === ChannelNote.Forget) channel.lastId = null
+    else this.#requestUpdates(channel)
+  }
+
+  /** Main has forgotten all last ids. */
+  handleRecover(): void {
+    for (const channel of this.#channels.values()) channel.lastId = null
+  }
+
+  forgetLastId(channel: Channel): void {
+    // Whoever comes second finds it done. An unknown id is forgotten whatever it is.
+    if (channel.lastId === null) return
+    this.#options.source.forgetLastId(channel.name, channel.lastId ?? null)
+    channel.lastId = null
   }
 
   subscribe(receiver: Receiver, requests: readonly ChannelInstruct[]): void {
@@ -129,6 +163,7 @@ export class Hub implements ChannelHub {
       const channel = this.#open(request.name)
       channels.push(channel)
       if (channel.batch !== null && (last === null || channel.batch.number > last.number)) last = channel.batch
+      if (request.prevId !== null && channel.lastId === undefined) last = this.#ask(channel)
     }
     if (last === null) {
       this.#join(receiver, requests, channels)
@@ -157,12 +192,13 @@ export class Hub implements ChannelHub {
     for (const subscription of receiver.subscriptions) this.#classify(subscription)
   }
 
-  /** The bus answered barrier `number`: its batch and every older one are live. */
-  handleBarrier(number: number): void {
+  /** The bus answered barrier `number`: its batch and every older one are live. `lastIds`: of what the batch asks. */
+  handleBarrier(number: number, lastIds: readonly (string | null)[] = []): void {
     while (this.#batches.length > 0 && (this.#batches[0] as Batch).number <= number) {
       const batch = this.#batches.shift() as Batch
       this.#options.deadlines.clear(batch)
       this.#options.counters.add('barriers')
+      if (batch.number === number) this.#learn(batch, lastIds)
       for (const channel of batch.channels) {
         channel.live = true
         channel.batch = null
@@ -219,13 +255,48 @@ export class Hub implements ChannelHub {
     this.#channels.set(name, channel)
     this.#options.onChannels(this.#channels.size)
     this.#options.source.subscribe(name)
+    channel.batch = this.#fill()
+    channel.batch.channels.push(channel)
+    return channel
+  }
+
+  #fill(): Batch {
     if (this.#filling === null) {
       this.#filling = new Batch(this)
       setImmediate(() => this.#sendFilled())
     }
-    channel.batch = this.#filling
-    this.#filling.channels.push(channel)
-    return channel
+    return this.#filling
+  }
+
+  #ask(channel: HubChannel): Batch {
+    const batch = this.#fill()
+    batch.asks.add(channel)
+    return batch
+  }
+
+  #learn(batch: Batch, lastIds: readonly (string | null)[]): void {
+    let index = 0
+    for (const channel of batch.asks) {
+      const lastId = lastIds[index++]
+      // What passed by meanwhile is as new. Items kept are in what main knows, but not yet in what receivers have got.
+      if (channel.lastId === undefined && channel.kept === null) channel.lastId = lastId
+    }
+  }
+
+  #deliver(channel: HubChannel, item: PublishItem): void {
+    if (!item.noSeq) channel.lastId = item.id
+    this.#options.deliver(channel, item)
+  }
+
+  #requestUpdates(channel: HubChannel): void {
+    for (const { receiver } of [...channel.responses, ...channel.streams]) {
+      if (receiver.kind === ReceiverKind.Ws) continue
+      try {
+        receiver.requestUpdate()
+      } catch (error) {
+        this.#options.onError(receiver, error)
+      }
+    }
   }
 
   #sendFilled(): void {
@@ -240,7 +311,8 @@ export class Hub implements ChannelHub {
 
   #sendBarrier(batch: Batch): void {
     batch.number = this.#nextNumber++
-    this.#options.source.sendBarrier(batch.number)
+    const asks = [...batch.asks].map(({ name }) => name)
+    this.#options.source.sendBarrier(batch.number, asks)
   }
 
   #resolve(pending: Pending, answered: boolean): void {
@@ -262,7 +334,7 @@ export class Hub implements ChannelHub {
     const { kept } = channel
     if (kept === null || (channel.subscribers === 0 && channel.waiting > 0)) return
     channel.kept = null
-    for (const item of kept) this.#options.deliver(channel, item)
+    for (const item of kept) this.#deliver(channel, item)
   }
 
   #abandon(pending: Pending): void {

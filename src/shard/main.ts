@@ -34,20 +34,23 @@ export default async function shard(start: ShardStart): Promise<void> {
   await new Shard(start).run()
 }
 
-/** Subscriptions go to the bus, and to direct publishers where there are any; barriers only to the bus. */
-function sourceOf(bus: BusShard, direct: DirectFeed | null): ChannelSource {
-  if (direct === null) return bus
+/** Subscriptions go to the bus, and to direct publishers where there are any; the rest only to main. */
+function sourceOf(bus: BusShard, direct: DirectFeed | null, tell: (message: ToMain) => void): ChannelSource {
   return {
     subscribe: (channel) => {
-      direct.subscribe(channel)
+      direct?.subscribe(channel)
       bus.subscribe(channel)
     },
     unsubscribe: (channel) => {
-      direct.unsubscribe(channel)
+      direct?.unsubscribe(channel)
       bus.unsubscribe(channel)
     },
-    sendBarrier: (number) => {
-      bus.sendBarrier(number)
+    sendBarrier: (number, asks) => {
+      bus.sendBarrier(number, asks.length > 0)
+      if (asks.length > 0) tell({ kind: 'question', number, channels: asks })
+    },
+    forgetLastId: (channel, lastId) => {
+      tell({ kind: 'forget', channel, lastId })
     },
   }
 }
@@ -104,12 +107,14 @@ class Shard {
       },
     })
     const fanout = this.#fanout
-    const { pushInSubConnect, pushInSubSpecs, idCacheTtl } = settings.handler
+    const { pushInSubConnect, pushInSubSpecs, idCacheTtl, messageWait } = settings.handler
     this.#direct =
       pushInSubConnect && pushInSubSpecs.length > 0
         ? new DirectFeed({
             specs: pushInSubSpecs,
             idCacheTtlMs: idCacheTtl * 1000,
+            messageWaitMs: messageWait,
+            deadlines: this.#deadlines,
             clock: systemClock,
             counters: this.#counters,
             log,
@@ -117,7 +122,9 @@ class Shard {
           })
         : null
     this.#hub = new Hub({
-      source: sourceOf(this.#bus, this.#direct),
+      source: sourceOf(this.#bus, this.#direct, (message) => {
+        this.#tell(message)
+      }),
       deadlines: this.#deadlines,
       clock: systemClock,
       counters: this.#counters,
@@ -142,6 +149,9 @@ class Shard {
       log,
       onFatal: (message) => {
         this.#tell({ kind: 'fatal', message: `shard ${String(number)}: ${message}` })
+      },
+      onRecover: () => {
+        this.#http.recover()
       },
     })
     // Main has reported the faults; every thread parses the text main read.

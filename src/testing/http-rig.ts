@@ -58,6 +58,10 @@ export class MemoryHub implements ChannelHub {
 
   reclassify(): void {}
 
+  forgetLastId(channel: Channel): void {
+    channel.lastId = null
+  }
+
   leave(receiver: Receiver): void {
     for (const subscription of [...receiver.subscriptions]) subscription.channel.remove(subscription)
     this.waiters.changed()

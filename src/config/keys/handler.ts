@@ -132,7 +132,7 @@ export const HANDLER_KEYS = [
     range: [0, INT_MAX],
     unit: 'ms',
     shipped: '5000',
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'How long an item waits for the one before it (`prev-id`).',
   },
   {

@@ -43,10 +43,6 @@ function pongDropped(scenario: string, requests: readonly string[]): Deviation {
   }
 }
 
-function notYet(scenario: string, row: string): Deviation {
-  return { scenario, reason: 'not in this version', row }
-}
-
 const TACKBOARD: readonly Deviation[] = [
   {
     scenario: 'head of the requests: no Connection header',
@@ -104,10 +100,6 @@ const TACKBOARD: readonly Deviation[] = [
   },
   pongDropped('answer: pong', [OPEN, 'TEXT 1\r\nx\r\n']),
   pongDropped('publish: a pong', [OPEN]),
-  notYet(
-    'publish: prev-id brings items into their order',
-    'last-id table, sequencer, `message_wait`, `no-seq`, recover',
-  ),
 ]
 
 const PUSHPIN: readonly Deviation[] = [
