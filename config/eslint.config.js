@@ -27,9 +27,11 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'native-bench/**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
-    languageOptions: { parserOptions: { project: 'tsconfig.json', tsconfigRootDir: root } },
+    languageOptions: {
+      parserOptions: { project: ['tsconfig.json', 'native-bench/tsconfig.json'], tsconfigRootDir: root },
+    },
     rules: {
       'no-unused-vars': 'off',
       '@typescript-eslint/no-unused-vars': ['error', unused],
@@ -50,7 +52,7 @@ export default defineConfig(
   },
   {
     // A test reads answers whose shape it is about to assert.
-    files: ['src/**/*.test.ts', 'src/testing/**/*.ts'],
+    files: ['**/*.test.ts', 'src/testing/**/*.ts'],
     rules: {
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',

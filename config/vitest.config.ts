@@ -19,8 +19,8 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: ['src/**/*.test.ts'],
-          exclude: ['src/**/*.e2e.test.ts'],
+          include: ['src/**/*.test.ts', 'native-bench/**/*.test.ts'],
+          exclude: ['**/*.e2e.test.ts'],
           sequence: { groupOrder: 0 },
         },
       },
@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'e2e',
-          include: ['src/**/*.e2e.test.ts'],
+          include: ['src/**/*.e2e.test.ts', 'native-bench/**/*.e2e.test.ts'],
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },

@@ -46,6 +46,11 @@ test('deletes the output of sources that are gone, of tests, and empty folders',
   expect((await run()).deleted).toEqual([])
 })
 
+test('leaves alone what is built from elsewhere', async () => {
+  await put('dist/native-bench/main.js', '')
+  expect((await run()).deleted).toEqual([])
+})
+
 test('makes the command executable', async () => {
   await run()
   expect((await stat(join(folder, 'dist/main.js'))).mode & 0o111).toBe(0o111)

@@ -13,6 +13,9 @@ const OUTPUT_ENDINGS = ['.js', '.js.map', '.d.ts', '.d.ts.map'] as const
 /** tsc's memory of what it wrote; it lives in dist so that both go together. */
 const BUILD_INFO = '.tsbuildinfo'
 
+/** Folders of dist that are built from elsewhere than src. */
+const FOREIGN_FOLDERS = ['native-bench/', 'loadtest/'] as const
+
 export interface CopyAssetsReport {
   /** Paths below dist, `/` between parts, sorted. */
   readonly copied: string[]
@@ -27,7 +30,7 @@ export async function copyAssets(src: string, dist: string): Promise<CopyAssetsR
   for (const asset of assets) {
     if (await copyWhenNewer(join(src, asset), join(dist, asset))) copied.push(asset)
   }
-  const deleted = (await filesBelow(dist)).filter((file) => !wanted.has(file))
+  const deleted = (await filesBelow(dist)).filter((file) => !wanted.has(file) && !isForeign(file))
   for (const file of deleted) await rm(join(dist, file))
   await removeEmptyFolders(dist)
   const main = join(dist, 'main.js')
@@ -38,6 +41,10 @@ export async function copyAssets(src: string, dist: string): Promise<CopyAssetsR
 /** Tests are not built (tsconfig.build.json), declarations have no output. */
 function isBuilt(file: string): boolean {
   return file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.endsWith('.d.ts')
+}
+
+function isForeign(file: string): boolean {
+  return FOREIGN_FOLDERS.some((folder) => file.startsWith(folder))
 }
 
 function outputsOf(source: string): string[] {

@@ -1,0 +1,3 @@
+#include "measure.h"
+
+struct measure measure;

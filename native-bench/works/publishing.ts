@@ -1,0 +1,85 @@
+/** Works in which a publisher publishes to receivers, and works in which nobody receives. */
+import type { LoadClient, Result } from '../load-client.js'
+import type { Role, Server, ServerKind } from '../servers/server.js'
+import { measureCpu, measureOf, roleOf, withClient, withServer } from './work.js'
+import type { Environment, Measure } from './work.js'
+
+export interface Publishing {
+  readonly receivers: 'ws' | 'stream'
+  readonly connections: number
+  /** Receivers are spread over them evenly. */
+  readonly channels: number
+  readonly door: Extract<Role, 'publish' | 'publish-pub' | 'publish-http'>
+  /** Messages per second; absent: saturated. */
+  readonly rate?: number
+  /** Further arguments of the load client. */
+  readonly args?: readonly string[]
+}
+
+const MESSAGE_BYTES = 64
+
+export async function publishing(kind: ServerKind, environment: Environment, work: Publishing): Promise<Measure> {
+  const pubPort = work.door === 'publish-pub' ? { pubPort: await environment.ports.take() } : {}
+  return withServer(kind, environment, (server) => publishTo(server, environment, work), pubPort)
+}
+
+function publishTo(server: Server, environment: Environment, work: Publishing): Promise<Measure> {
+  const { connections, channels } = work
+  const args = [
+    ...roleOf(server, work.receivers),
+    work.receivers === 'ws' ? `--ws=${connections}` : `--streams=${connections}`,
+    ...roleOf(server, work.door),
+    `--channels=${channels}`,
+    `--size=${MESSAGE_BYTES}`,
+    ...(work.args ?? []),
+  ]
+  return withClient(args, async (client) => {
+    if (client.ready.expecting !== connections) {
+      throw new Error(`${client.ready.expecting} of ${connections} connections: ${JSON.stringify(client.ready.errors)}`)
+    }
+    const phase = (seconds: number): Promise<Result> =>
+      client.run({ seconds, ...(work.rate === undefined ? { window: environment.window } : { rate: work.rate }) })
+    await phase(environment.warmSeconds)
+    const measured = await measureCpu(server, () => phase(environment.seconds))
+    const { result } = measured
+    const losses = await lossesOf(server, result)
+    return measureOf(measured, { count: result.delivered, latency: true, ...losses })
+  })
+}
+
+/** Compares what has not come with what the server says it has dropped, since the client's start. */
+async function lossesOf(server: Server, result: Result): Promise<{ remarks: string[]; faults: string[] }> {
+  const missing = result.published_total * result.receivers_per_channel - result.delivered_total
+  const dropped = await server.dropped()
+  const remarks = dropped > 0 ? [`${dropped} dropped and counted`] : []
+  const faults = missing === dropped ? [] : [`${missing} deliveries missing, ${dropped} counted as dropped`]
+  if (missing === 0 && result.per_receiver_min !== result.per_receiver_max && result.receivers_per_channel > 1) {
+    faults.push(`receivers got from ${result.per_receiver_min} to ${result.per_receiver_max} messages`)
+  }
+  return { remarks, faults }
+}
+
+export interface Unheard {
+  readonly items: number
+  /** Requests at a time. */
+  readonly connections: number
+}
+
+/** POST /publish/ to a channel that nobody holds. */
+export function publishUnheard(kind: ServerKind, environment: Environment, work: Unheard): Promise<Measure> {
+  return withServer(kind, environment, (server) => {
+    const args = [
+      ...roleOf(server, 'publish-http'),
+      `--publish-items=${work.items}`,
+      `--publish-connections=${work.connections}`,
+      `--size=${MESSAGE_BYTES}`,
+    ]
+    return withClient(args, async (client: LoadClient) => {
+      await client.run({ seconds: environment.warmSeconds })
+      const measured = await measureCpu(server, () => client.run({ seconds: environment.seconds }))
+      const { published, refused } = measured.result
+      const faults = refused > 0 ? [`${refused} items refused`] : []
+      return measureOf(measured, { count: published, latency: false, faults })
+    })
+  })
+}

@@ -1,0 +1,136 @@
+/** What one measurement of one server is. */
+import type { Backend, Result } from '../load-client.js'
+import { LoadClient } from '../load-client.js'
+import { treeCpuSeconds } from '../process-tree.js'
+import type { Ports, Server, ServerKind, ServerName } from '../servers/server.js'
+
+/** Share of the time in which the client works, above which it may be what limits the rate. */
+const CLIENT_BUSY_MAX = 0.9
+
+export interface Environment {
+  readonly backend: Backend
+  readonly ports: Ports
+  /** `section.key` → value, for Tackboard. */
+  readonly conf: Readonly<Record<string, string>>
+  readonly warmSeconds: number
+  readonly seconds: number
+  /** Publishes under way at most in a saturated work; 0: no limit. */
+  readonly window: number
+  /** A short run: smaller counts of connections. */
+  readonly quick: boolean
+}
+
+export interface Measure {
+  /** Per unit, in `costUnit` of the work. */
+  readonly cost: number
+  /** Units per second; null where there is no rate. */
+  readonly rate: number | null
+  /** Milliseconds. */
+  readonly p50: number | null
+  readonly p99: number | null
+  /** Cores that the load client used. */
+  readonly clientCores: number | null
+  /** What else is worth knowing. */
+  readonly remarks: readonly string[]
+  /** What must not be: losses that nobody counted, failed connections. */
+  readonly faults: readonly string[]
+}
+
+export type CostUnit = 'µs' | 'KB' | 'ms'
+
+export interface Work {
+  readonly name: string
+  /** Works of one family are chosen together: growth-100 and growth-1000 by `growth`. */
+  readonly family: string
+  readonly title: string
+  readonly unit: string
+  readonly costUnit: CostUnit
+  readonly servers: readonly ServerName[]
+  /** What Tackboard's cost should be at most. */
+  readonly goal?: number
+  /** Measured once, whatever --runs says. */
+  readonly once?: boolean
+  run(kind: ServerKind, environment: Environment): Promise<Measure>
+}
+
+export interface ServerNeeds {
+  /** Where a ZeroMQ PUB will listen that the server is to connect to. */
+  readonly pubPort?: number
+}
+
+/** Starts the server, uses it, and stops it whatever happens. */
+export async function withServer<T>(
+  kind: ServerKind,
+  environment: Environment,
+  use: (server: Server) => Promise<T>,
+  needs: ServerNeeds = {},
+): Promise<T> {
+  const { backend, ports, conf } = environment
+  const server = await kind.start({ backendPort: backend.port, ports, conf, pubPort: needs.pubPort ?? null })
+  try {
+    return await use(server)
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Starts a load client, uses it, and ends it whatever happens. */
+export async function withClient<T>(args: readonly string[], use: (client: LoadClient) => Promise<T>): Promise<T> {
+  const client = await LoadClient.start(args)
+  try {
+    return await use(client)
+  } finally {
+    await client.end()
+  }
+}
+
+export interface CpuMeasure {
+  readonly result: Result
+  readonly cpuSeconds: number
+}
+
+/** The CPU time that the server and all its processes take for `phase`, which must leave nothing under way. */
+export async function measureCpu(server: Server, phase: () => Promise<Result>): Promise<CpuMeasure> {
+  server.program.assertAlive()
+  const before = treeCpuSeconds(server.program.pid)
+  const result = await phase()
+  server.program.assertAlive()
+  return { result, cpuSeconds: treeCpuSeconds(server.program.pid) - before }
+}
+
+export interface Units {
+  readonly count: number
+  /** Latencies are worth showing. */
+  readonly latency: boolean
+  readonly remarks?: readonly string[]
+  readonly faults?: readonly string[]
+}
+
+export function measureOf({ result, cpuSeconds }: CpuMeasure, units: Units): Measure {
+  const faults = [...(units.faults ?? []), ...errorsOf(result.errors)]
+  if (units.count === 0) throw new Error(['nothing was done', ...faults].join('; '))
+  const clientCores = result.cpu_seconds / result.seconds
+  const busy = Math.round(result.busy * 100)
+  const limit = `the load client was busy ${busy} % of the time (${clientCores.toFixed(2)} cores): it may be the limit`
+  const { p50, p99 } = result.latency_ns
+  return {
+    cost: (cpuSeconds * 1e6) / units.count,
+    rate: units.count / result.seconds,
+    p50: units.latency && p50 !== undefined ? p50 / 1e6 : null,
+    p99: units.latency && p99 !== undefined ? p99 / 1e6 : null,
+    clientCores,
+    remarks: [...(units.remarks ?? []), ...(result.busy > CLIENT_BUSY_MAX ? [limit] : [])],
+    faults,
+  }
+}
+
+export function errorsOf(errors: Readonly<Record<string, number>>): string[] {
+  return Object.entries(errors).map(([kind, times]) => `${times} × ${kind}`)
+}
+
+/** The arguments for a role; a server that does not have it is not in the work's list. */
+export function roleOf(server: Server, role: keyof Server['roles']): readonly string[] {
+  const args = server.roles[role]
+  if (args === undefined) throw new Error(`${server.program.name} has no ${role}`)
+  return args
+}
