@@ -5,10 +5,11 @@
  * Exit codes: 0 stopped as asked; 1 could not start or cannot go on; 2 the configuration has faults (all of them are
  * printed, nothing was started). A second signal ends the process as a signal does that nobody catches.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import process from 'node:process'
 import { openLog } from './base/log.js'
+import type { Certificates } from './config/certificates.js'
 import { helpText } from './config/cli.js'
 import { type ConfigFault, describeFault } from './config/fault.js'
 import { type Loaded, loadSettings } from './config/load.js'
@@ -31,6 +32,7 @@ function load(): Loaded {
   return loadSettings({
     argv: process.argv.slice(2),
     readFile: (path) => readFileSync(path, 'utf8'),
+    list: (folder) => readdirSync(folder),
     exists: (path) => existsSync(path) && statSync(path).isFile(),
     cwd: process.cwd(),
     cores: availableParallelism(),
@@ -66,11 +68,17 @@ async function main(): Promise<number> {
   }
   const routes = loaded.routes === null ? null : readRoutes(loaded.routes)
   if (command.kind === 'check') return check(loaded, routes)
-  if (settings === null || routes === null || (routes.faultsAreFatal && routes.faults.length > 0)) {
+  const { certificates } = loaded
+  if (
+    settings === null ||
+    routes === null ||
+    certificates === null ||
+    (routes.faultsAreFatal && routes.faults.length > 0)
+  ) {
     complain([...loaded.faults, ...(routes?.faultsAreFatal === true ? routes.faults : [])])
     return EXIT_FAULTS
   }
-  return run(settings, loaded, routes)
+  return run(settings, loaded, routes, certificates.certificates)
 }
 
 interface Routes extends LoadedRoutes {
@@ -85,7 +93,7 @@ function readRoutes({ routesfile, routeLines }: NonNullable<Loaded['routes']>): 
   return { ...routes, text }
 }
 
-async function run(settings: Settings, loaded: Loaded, routes: Routes): Promise<number> {
+async function run(settings: Settings, loaded: Loaded, routes: Routes, certificates: Certificates): Promise<number> {
   // uWebSockets.js reads its header limit from the environment when a shard loads it.
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(settings.runner.clientBufferSize)
   const opened = openLog({
@@ -104,6 +112,7 @@ async function run(settings: Settings, loaded: Loaded, routes: Routes): Promise<
     const runner = new Runner({
       settings,
       routesText: routes.text,
+      certificates,
       version: version(),
       log,
       onFatal: (message) => {

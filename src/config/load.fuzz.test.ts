@@ -34,6 +34,7 @@ test('any file and any flags load or are faulty', () => {
     const { command, settings, faults, warnings, notices } = loadSettings({
       argv,
       readFile: () => text,
+      list: () => [],
       exists: (path) => path === '/f' || prng.happens(0.5),
       cwd: '/',
       cores: 2,
@@ -58,6 +59,7 @@ test('a file cut anywhere keeps what its whole lines say', () => {
     const { settings, faults } = loadSettings({
       argv: ['--config=/f', '--port=7'],
       readFile: () => part,
+      list: () => [],
       exists: () => true,
       cwd: '/',
       cores: 9,

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { describeFault } from './fault.js'
+import { DEFAULT_FILES } from '../testing/tls-files.js'
 import { loadSettings } from './load.js'
 import { KEYS } from './table.js'
 import type { Loaded } from './load.js'
@@ -8,13 +10,26 @@ import type { Settings } from './types.js'
 
 const CONF = '/etc/gw/pushpin.conf'
 
-function load(files: Record<string, string>, ...argv: string[]): Loaded {
+/** What is there besides the files of a test. */
+const SURROUNDINGS = {
+  '/etc/passwd': 'u:x:5:6::/:/bin/sh\n',
+  '/etc/group': 'g:x:8:u\n',
+  '/etc/gw/runner/certs/default_443.crt': DEFAULT_FILES.cert,
+  '/etc/gw/runner/certs/default_443.key': DEFAULT_FILES.key,
+}
+
+function load(ofTest: Record<string, string>, ...argv: string[]): Loaded {
+  const files: Record<string, string> = { ...SURROUNDINGS, ...ofTest }
   const readFile = (path: string): string => {
     const text = files[path]
     if (text === undefined || text === 'UNREADABLE') throw new Error(`EACCES: permission denied`)
     return text
   }
-  return loadSettings({ argv, readFile, exists: (path) => path in files, cwd: '/home/me', cores: 3 })
+  const list = (folder: string): string[] =>
+    Object.keys(files)
+      .filter((path) => dirname(path) === folder)
+      .map((path) => basename(path))
+  return loadSettings({ argv, readFile, list, exists: (path) => path in files, cwd: '/home/me', cores: 3 })
 }
 
 function settingsOf(text: string, ...argv: string[]): Settings {
@@ -36,7 +51,8 @@ describe('defaults', () => {
     expect([shipped.faults, shipped.warnings, shipped.notices]).toEqual([[], [], []])
     const without = load({}, '--routes=/etc/gw/routes')
     expect([without.faults, without.settings?.file]).toEqual([[], null])
-    expect(shipped.settings).toEqual({ ...without.settings, file: CONF })
+    const runner = { ...without.settings?.runner, certsDir: '/etc/gw/runner/certs' }
+    expect(shipped.settings).toEqual({ ...without.settings, runner, file: CONF })
   })
 
   test('the shipped file names every key that has a meaning', () => {
@@ -95,14 +111,13 @@ describe('values', () => {
     ['logdir=', { runner: { logdir: null } }],
     ['log_level=2,connmgr:4', { runner: { logLevel: 2 } }],
     ['client_maxconn=', { runner: { clientMaxconn: 50000 } }],
-    ['https_ports=443', { runner: { httpsPorts: [{ host: '0.0.0.0', port: 443 }] } }],
     [
-      'local_ports=/run/a?mode=660&user=u,b',
+      'local_ports=/run/a%2Cb?mode=660&user=u&group=7,b',
       {
         runner: {
           localPorts: [
-            { path: '/run/a', mode: 0o660, user: 'u', group: null },
-            { path: 'b', mode: null },
+            { path: '/run/a,b', mode: 0o660, uid: 5, gid: 7 },
+            { path: '/home/me/b', mode: null, uid: null, gid: null },
           ],
         },
       },
@@ -267,6 +282,19 @@ describe('faults', () => {
   test.each([
     ['http_port=x', 'runner.http_port: invalid http port: x'],
     ['https_ports=0', 'runner.https_ports: invalid https port: 0'],
+    [
+      'https_ports=443,444',
+      'runner.https_ports: no certificate for port 444: expecting /etc/gw/runner/certs/default_444.crt and its .key',
+    ],
+    ['https_ports=443,443', 'runner.https_ports: named twice: 0.0.0.0:443'],
+    ['http_port=1,[::1]:1,1', 'runner.http_port: named twice: 0.0.0.0:1'],
+    ['local_ports=/x,/x?mode=600', 'runner.local_ports: named twice: /x'],
+    ['local_ports=/x?user=nobody', 'runner.local_ports: no such user in /etc/passwd: nobody'],
+    ['local_ports=/x?group=u', 'runner.local_ports: no such group in /etc/group: u'],
+    [
+      `local_ports=/${'x'.repeat(107)}`,
+      `runner.local_ports: the path of a unix socket has at most 107 bytes: /${'x'.repeat(107)}`,
+    ],
     ['local_ports=?mode=1', 'runner.local_ports: invalid local port: ?mode=1'],
     ['local_ports=/x?mode=9', 'runner.local_ports: invalid mode: 9'],
     ['log_level=', null],
@@ -306,6 +334,12 @@ describe('faults', () => {
     expect(faultsOf(text)).toEqual([`${CONF}:${line}: ${message}`])
   })
 
+  test('a port with TLS that is a port without it', () => {
+    expect(faultsOf('https_ports=127.0.0.1:443,7999')).toContain(
+      `${CONF}:3: runner.https_ports: named twice: 0.0.0.0:7999`,
+    )
+  })
+
   test('an offset that moves ports out of their range', () => {
     const text = '[global]\nport_offset=60000\n[handler]\npush_in_spec=tcp://*:5560\npush_in_http_port=5561'
     expect(faultsOf(text)).toEqual([
@@ -318,9 +352,8 @@ describe('faults', () => {
     const text = (conf: string): string[] => load({ [CONF]: conf }, '--config', CONF).faults.map(describeFault)
     expect(text('')).toEqual(['runner.http_port: no server ports configured'])
     expect(text('[runner]\nhttp_port=\n')).toEqual([`${CONF}:2: runner.http_port: no server ports configured`])
-    expect(text('[runner]\nhttps_ports=443\n')).toEqual([
-      'runner.http_port: no server ports configured that work in this version',
-    ])
+    expect(text('[runner]\nhttps_ports=443\n')).toEqual([])
+    expect(text('[runner]\nlocal_ports=/x\n')).toEqual([])
   })
 
   test('all of flags and file at once, in order', () => {
@@ -344,6 +377,26 @@ describe('faults', () => {
 })
 
 describe('warnings and notices', () => {
+  test('a certificate that is not used, and clients who get none', () => {
+    const { warnings, notices, faults } = load(
+      {
+        [CONF]: '[runner]\nhttps_ports=444\n',
+        '/etc/gw/runner/certs/a.test.crt': DEFAULT_FILES.cert,
+        '/etc/gw/runner/certs/a.test.key': DEFAULT_FILES.key,
+        '/etc/gw/runner/certs/b.test.crt': DEFAULT_FILES.cert,
+      },
+      `--config=${CONF}`,
+    )
+    expect(faults).toEqual([])
+    expect(warnings.map(describeFault)).toEqual([
+      `${CONF}:2: runner.https_ports: certificate b.test cannot be used: EACCES: permission denied`,
+    ])
+    expect(notices.map(describeFault)).toEqual([
+      `${CONF}:2: runner.https_ports: no certificate for port 444: clients of hosts without one are refused; ` +
+        '/etc/gw/runner/certs/default_444.crt would serve them',
+    ])
+  })
+
   function saidOf(text: string): { warnings: string[]; notices: string[] } {
     const { faults, warnings, notices } = load({ [CONF]: `[runner]\nhttp_port=1\n${text}` }, '--config', CONF)
     expect(faults).toEqual([])
@@ -367,8 +420,6 @@ describe('warnings and notices', () => {
   })
 
   test.each([
-    ['https_ports=443', 'runner.https_ports: is not in this version yet: no such listener is opened'],
-    ['local_ports=/x', 'runner.local_ports: is not in this version yet: no such listener is opened'],
     ['[handler]\nmessage_rate=100', 'handler.message_rate: is not in this version yet: it has no effect'],
     ['[proxy]\nauto_cross_origin=true', 'proxy.auto_cross_origin: is not in this version yet: it has no effect'],
     [

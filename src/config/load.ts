@@ -3,12 +3,15 @@
  * Files are read through functions that are passed in. Routes are not looked at here (routing/load.ts).
  */
 import { basename, dirname, isAbsolute, join } from 'node:path'
+import { accountId } from './accounts.js'
+import { findCertificates } from './certificates.js'
 import { parseArguments } from './cli.js'
 import { parseIni, parseIniValue } from './ini.js'
 import { settingsFrom } from './settings.js'
 import { substitute } from './substitution.js'
 import { KEYS, WIRING_BECAUSE, WIRING_KEYS } from './table.js'
-import { readValue } from './values.js'
+import { addressText, readValue } from './values.js'
+import type { FoundCertificates } from './certificates.js'
 import type { Command, Flags } from './cli.js'
 import type { ConfigFault } from './fault.js'
 import type { IniEntry } from './ini.js'
@@ -22,6 +25,8 @@ export interface LoadInput {
   readonly argv: readonly string[]
   /** Text of a file; throws when it cannot be read. */
   readonly readFile: (path: string) => string
+  /** Names of the files in a folder; throws when it cannot be read. */
+  readonly list: (folder: string) => readonly string[]
   /** Whether there is a file (not a directory). */
   readonly exists: (path: string) => boolean
   /** Absolute. */
@@ -36,6 +41,8 @@ export interface Loaded {
   readonly settings: Settings | null
   /** Where the routes are, also when there are faults, so that theirs can be told with the others. Null: not known. */
   readonly routes: Pick<Settings['proxy'], 'routesfile' | 'routeLines'> | null
+  /** What TLS listeners show; null as `routes`. */
+  readonly certificates: FoundCertificates | null
   /** Nothing may be started. */
   readonly faults: readonly ConfigFault[]
   /** To be looked at: unknown keys, keys set twice. */
@@ -52,13 +59,17 @@ export function loadSettings(input: LoadInput): Loaded {
   const { command, faults } = parseArguments(input.argv)
   const findings: Findings = { faults: [...faults], warnings: [], notices: [] }
   let loaded: Settings | null = null
+  let certificates: FoundCertificates | null = null
   if (command.kind === 'run' || command.kind === 'check') {
-    loaded = new Loading(input, command.flags, findings).load()
+    const loading = new Loading(input, command.flags, findings)
+    loaded = loading.load()
+    if (loaded !== null) certificates = loading.lookForCertificates(loaded)
   }
   return {
     command,
     settings: findings.faults.length === 0 ? loaded : null,
     routes: loaded?.proxy ?? null,
+    certificates,
     faults: inOrder(findings.faults),
     warnings: inOrder(findings.warnings),
     notices: inOrder(findings.notices),
@@ -108,13 +119,46 @@ class Loading {
       cores: this.#input.cores,
       ipcPrefix: variables.ipcPrefix,
       portOffset: variables.portOffset,
+      uidOf: (name) => this.#accountId('user', name),
+      gidOf: (name) => this.#accountId('group', name),
     })
     this.#checkRelations(settings)
     return settings
   }
 
+  lookForCertificates({ runner }: Settings): FoundCertificates {
+    const { faults, warnings, notices } = this.#findings
+    const key = 'runner.https_ports'
+    const entry = this.#entries.get(key)
+    const of = (message: string): ConfigFault => ({
+      file: entry?.file ?? null,
+      line: entry?.line ?? null,
+      key,
+      message,
+    })
+    const found = findCertificates(runner.certsDir, runner.httpsPorts, this.#input)
+    faults.push(...found.faults.map(of))
+    warnings.push(...found.warnings.map(of))
+    notices.push(...found.notices.map(of))
+    return found
+  }
+
   #fault(message: string, key: string | null = null, entry?: IniEntry): void {
     this.#findings.faults.push({ file: entry?.file ?? null, line: entry?.line ?? null, key, message })
+  }
+
+  #accountId(kind: 'user' | 'group', name: string): number | null {
+    const file = kind === 'user' ? '/etc/passwd' : '/etc/group'
+    let text = ''
+    try {
+      text = this.#input.readFile(file)
+    } catch {
+      // Then only numbers are known.
+    }
+    const id = accountId(text, name)
+    const key = 'runner.local_ports'
+    if (id === null) this.#fault(`no such ${kind} in ${file}: ${name}`, key, this.#entries.get(key))
+    return id
   }
 
   /** Null: none is needed; undefined: there should be one. */
@@ -243,12 +287,16 @@ class Loading {
 
   #checkRelations(settings: Settings): void {
     const { httpPorts, httpsPorts, localPorts } = settings.runner
-    if (httpPorts.length === 0) {
-      const others = httpsPorts.length + localPorts.length
-      const message =
-        others === 0 ? 'no server ports configured' : 'no server ports configured that work in this version'
-      this.#fault(message, 'runner.http_port', this.#entries.get('runner.http_port'))
+    if (httpPorts.length + httpsPorts.length + localPorts.length === 0) {
+      this.#fault('no server ports configured', 'runner.http_port', this.#entries.get('runner.http_port'))
     }
+    this.#checkDoubles('runner.http_port', httpPorts.map(addressText), [])
+    this.#checkDoubles('runner.https_ports', httpsPorts.map(addressText), httpPorts.map(addressText))
+    this.#checkDoubles(
+      'runner.local_ports',
+      localPorts.map(({ path }) => path),
+      [],
+    )
     const { wsBufferMax, wsBufferTotalMax } = settings.proxy
     if (wsBufferTotalMax < wsBufferMax) {
       const key = 'proxy.ws_buffer_total_max'
@@ -264,6 +312,14 @@ class Loading {
       if (entry !== undefined && entry.parts.length > 1) this.#fault('expecting one end point', key, entry)
     }
   }
+
+  /** Our listeners share their ports with whoever asks in the same way, so that nothing else would find this. */
+  #checkDoubles(key: string, named: readonly string[], before: readonly string[]): void {
+    for (const [index, name] of named.entries()) {
+      if (!before.includes(name) && named.indexOf(name) === index) continue
+      this.#fault(`named twice: ${name}`, key, this.#entries.get(key))
+    }
+  }
 }
 
 const ROW_BY_KEY = new Map(KEYS.map((row) => [row.key, row]))
@@ -277,6 +333,5 @@ function noMeaning(because: string): string {
 
 function noEffect(row: KeyRow): string {
   if (row.meaning.kind === 'none') return noMeaning(row.meaning.because)
-  const opensListener = row.type === 'listen tls' || row.type === 'local'
-  return `is not in this version yet: ${opensListener ? 'no such listener is opened' : 'it has no effect'}`
+  return 'is not in this version yet: it has no effect'
 }

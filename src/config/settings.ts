@@ -4,8 +4,8 @@ import { byteStringOfText } from '../base/bytes.js'
 import { resolveKeySpec } from '../base/key-spec.js'
 import type { Flags } from './cli.js'
 import type { KeyName, TypeOfKey } from './table.js'
-import type { Settings } from './types.js'
-import type { ValueByType } from './values.js'
+import type { LocalAddress, Settings } from './types.js'
+import type { ValueByType, WrittenLocal } from './values.js'
 
 export type ValueOf = <K extends KeyName>(key: K) => ValueByType[TypeOfKey<K>]
 
@@ -16,6 +16,9 @@ export interface SettingsSurroundings {
   readonly cores: number
   readonly ipcPrefix: string
   readonly portOffset: number
+  /** Ids of the accounts that local_ports names. */
+  readonly uidOf: (name: string) => number | null
+  readonly gidOf: (name: string) => number | null
 }
 
 export function settingsFrom(value: ValueOf, surroundings: SettingsSurroundings): Settings {
@@ -38,13 +41,15 @@ function globalSettings(value: ValueOf, { cwd, ipcPrefix, portOffset }: Settings
   }
 }
 
-function runnerSettings(value: ValueOf, { flags, cwd, cores }: SettingsSurroundings): Settings['runner'] {
+function runnerSettings(value: ValueOf, surroundings: SettingsSurroundings): Settings['runner'] {
+  const { file, flags, cwd, cores } = surroundings
   const logdir = value('runner.logdir')
   const workers = flags.workers ?? value('runner.workers')
   return {
     httpPorts: flags.port === null ? value('runner.http_port') : [flags.port],
     httpsPorts: flags.port === null ? value('runner.https_ports') : [],
-    localPorts: flags.port === null ? value('runner.local_ports') : [],
+    localPorts: flags.port === null ? localAddresses(value('runner.local_ports'), surroundings) : [],
+    certsDir: join(file === null ? cwd : dirname(file), 'runner/certs'),
     logdir: flags.mergeOutput || logdir === '' ? null : absolute(logdir, cwd),
     logfile: flags.logfile === null ? null : absolute(flags.logfile, cwd),
     logFilePrefix: flags.id === null ? '' : `p${flags.id}-`,
@@ -54,6 +59,16 @@ function runnerSettings(value: ValueOf, { flags, cwd, cores }: SettingsSurroundi
     allowCompression: value('runner.allow_compression'),
     workers: workers === 0 ? Math.max(cores, 1) : workers,
   }
+}
+
+/** A relative path of a socket is relative to the working directory, as in Pushpin. */
+function localAddresses(written: readonly WrittenLocal[], { cwd, uidOf, gidOf }: SettingsSurroundings): LocalAddress[] {
+  return written.map(({ path, mode, user, group }) => ({
+    path: absolute(path, cwd),
+    mode,
+    uid: user === null ? null : uidOf(user),
+    gid: group === null ? null : gidOf(group),
+  }))
 }
 
 function proxySettings(value: ValueOf, { file, flags, cwd }: SettingsSurroundings): Settings['proxy'] {

@@ -124,6 +124,7 @@ test.each([
   const loaded = loadSettings({
     argv: [],
     readFile: (path) => files[path] as string,
+    list: () => [],
     exists: (path) => path in files,
     cwd: '/',
     cores: 4,

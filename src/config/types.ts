@@ -10,11 +10,15 @@ export interface ListenAddress {
   readonly port: number
 }
 
+/** A unix socket. */
 export interface LocalAddress {
+  /** Absolute. */
   readonly path: string
+  /** Null: what the umask leaves. */
   readonly mode: number | null
-  readonly user: string | null
-  readonly group: string | null
+  /** Null: as the process. */
+  readonly uid: number | null
+  readonly gid: number | null
 }
 
 export type XffRule = { readonly truncate: number | null; readonly append: boolean }
@@ -33,6 +37,8 @@ export interface Settings {
     readonly httpPorts: readonly ListenAddress[]
     readonly httpsPorts: readonly ListenAddress[]
     readonly localPorts: readonly LocalAddress[]
+    /** Folder of the certificates of httpsPorts. Absolute. */
+    readonly certsDir: string
     /** Directory for tackboard.log as an absolute path, or null: log to stdout. */
     readonly logdir: string | null
     /** --logfile as an absolute path, or null. */

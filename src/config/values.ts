@@ -3,8 +3,17 @@
  *
  * Readers get the parts of a list (one part: a plain value) after substitution of {rundir} and friends.
  */
+import { Buffer } from 'node:buffer'
 import { keySpecFault } from '../base/key-spec.js'
-import type { ListenAddress, LocalAddress, XffRule } from './types.js'
+import type { ListenAddress, XffRule } from './types.js'
+
+/** A unix socket as written: names of accounts are looked up later. */
+export interface WrittenLocal {
+  readonly path: string
+  readonly mode: number | null
+  readonly user: string | null
+  readonly group: string | null
+}
 
 export interface ValueByType {
   readonly text: string
@@ -17,7 +26,7 @@ export interface ValueByType {
   readonly list: readonly string[]
   readonly listen: readonly ListenAddress[]
   readonly 'listen tls': readonly ListenAddress[]
-  readonly local: readonly LocalAddress[]
+  readonly local: readonly WrittenLocal[]
   readonly 'listen one': string
   readonly specs: readonly string[]
   readonly xff: XffRule
@@ -144,6 +153,11 @@ export function listenAddressOf(text: string): ListenAddress | null {
   return /^[A-Za-z0-9._-]+$/.test(address) ? { host: address, port } : null
 }
 
+/** `host:port`, IPv6 in brackets. */
+export function addressText({ host, port }: ListenAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`
+}
+
 function readListen(text: string, kind: 'http' | 'https'): ReadValue<ListenAddress> {
   const address = listenAddressOf(text)
   return address === null ? bad(`invalid ${kind} port: ${text}`) : good(address)
@@ -155,19 +169,34 @@ function readListenOne(parts: readonly string[]): ReadValue<string> {
   return bad('expecting [addr:]port')
 }
 
-/** `path[?mode=octal&user=name&group=name]` */
-function readLocal(text: string): ReadValue<LocalAddress> {
-  const [path, query = ''] = text.split(/\?(.*)/s) as [string, string?]
-  if (path === '') return bad(`invalid local port: ${text}`)
+/** Linux: sun_path of sockaddr_un, without its end. Nothing behind us checks it: a longer one would be written over memory. */
+const LOCAL_PATH_BYTES_MAX = 107
+
+/** `path[?mode=octal&user=name&group=name]`, percent-encoded where a comma or a question mark must not end it. */
+function readLocal(text: string): ReadValue<WrittenLocal> {
+  const [encoded, query = ''] = text.split(/\?(.*)/s) as [string, string?]
+  const path = decoded(encoded)
+  if (path === '' || path.includes('\0')) return bad(`invalid local port: ${text}`)
+  if (Buffer.byteLength(path) > LOCAL_PATH_BYTES_MAX) {
+    return bad(`the path of a unix socket has at most ${LOCAL_PATH_BYTES_MAX} bytes: ${path}`)
+  }
   const params = new URLSearchParams(query)
   const mode = params.get('mode')
   if (mode !== null && !/^[0-7]{1,4}$/.test(mode)) return bad(`invalid mode: ${mode}`)
   return good({
     path,
     mode: mode === null ? null : Number.parseInt(mode, 8),
-    user: params.get('user'),
-    group: params.get('group'),
+    user: params.get('user') || null,
+    group: params.get('group') || null,
   })
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** A ZeroMQ end point. `inproc://` reaches nobody outside of this process. */

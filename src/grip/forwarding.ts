@@ -4,6 +4,7 @@
  *
  * Header lists are flat (name, value, name, value …) and hold byte strings.
  */
+import { canonicalAddress, isAddress } from '../base/ip.js'
 import type { Settings, XffRule } from '../config/types.js'
 import type { Route, Target } from '../routing/types.js'
 import { headerValue, trimBlanks } from '../wire/headers.js'
@@ -18,7 +19,9 @@ export interface ClientHead {
   readonly path: string
   /** Flat list, lower-case names. */
   readonly headers: string[]
+  /** Empty for clients of a unix socket. */
   readonly peerAddress: string
+  /** The client came by TLS, to us or to whom we believe it. */
   readonly ssl: boolean
 }
 
@@ -178,6 +181,17 @@ export class Forwarding {
     return this.#plan(route).signer?.token(nowEpochMs) ?? null
   }
 
+  /**
+   * Whom logs call the client: the first address of X-Forwarded-For where its rule keeps any, otherwise the peer. Null:
+   * a unix socket has none.
+   */
+  clientAddress(head: ClientHead, nowEpochMs: number): string | null {
+    const { proxy } = this.#settings
+    const rule = this.#isTrusted(head, nowEpochMs) ? proxy.xForwardedForTrusted : proxy.xForwardedFor
+    const [first = ''] = rule.truncate === 0 ? [] : splitValues(headerValue(head.headers, 'x-forwarded-for') ?? '')
+    return isAddress(first) ? canonicalAddress(first) : head.peerAddress || null
+  }
+
   #isTrusted(head: ClientHead, nowEpochMs: number): boolean {
     if (this.#upstreamKey === null) return false
     const token = headerValue(head.headers, 'grip-sig')
@@ -218,7 +232,7 @@ export class Forwarding {
       if (proxy.setXForwardedProtocol === 'true') out.push('X-Forwarded-Protocol', scheme)
     }
     const xff = forwardedFor(head, trusted ? proxy.xForwardedForTrusted : proxy.xForwardedFor)
-    if (xff !== '') out.push('X-Forwarded-For', xff)
+    if (xff !== null) out.push('X-Forwarded-For', xff)
   }
 
   #plan(route: Route): RoutePlan {
@@ -340,6 +354,12 @@ export function isNeverRelayed(name: string): boolean {
   }
 }
 
+/** A proxy in front says that it took the request by TLS (accept_x_forwarded_protocol). */
+export function isForwardedFromTls(headers: readonly string[]): boolean {
+  const proto = headerValue(headers, 'x-forwarded-proto') || headerValue(headers, 'x-forwarded-protocol')
+  return proto === 'https' || proto === 'wss'
+}
+
 /** The host a client asked for; `localhost` when it named none. */
 export function clientHost(head: Pick<ClientHead, 'headers'>): string {
   return headerValue(head.headers, 'host') || 'localhost'
@@ -359,7 +379,8 @@ function withSetHeaders(headers: readonly string[], set: readonly (readonly [str
   return list
 }
 
-function forwardedFor(head: ClientHead, rule: XffRule): string {
+/** Null: the header is absent. The address of a unix socket is empty, and is appended all the same, as Pushpin does. */
+function forwardedFor(head: ClientHead, rule: XffRule): string | null {
   let values: string[] = []
   const { headers } = head
   for (let index = 0; index < headers.length; index += 2) {
@@ -367,7 +388,7 @@ function forwardedFor(head: ClientHead, rule: XffRule): string {
   }
   if (rule.truncate !== null) values = values.slice(Math.max(values.length - rule.truncate, 0))
   if (rule.append) values.push(head.peerAddress)
-  return values.join(', ')
+  return values.length === 0 ? null : values.join(', ')
 }
 
 function splitValues(value: string): string[] {

@@ -3,6 +3,7 @@
  * Items and subscriptions go by the bus (bus.ts), counts through shared memory (counters.ts).
  */
 import type { MessagePort } from 'node:worker_threads'
+import type { Certificates } from '../config/certificates.js'
 import type { Settings } from '../config/types.js'
 
 /** What a shard is started with. */
@@ -12,6 +13,7 @@ export interface ShardStart {
   readonly settings: Settings
   /** Text of the routes file; empty when --route lines replace it. */
   readonly routesText: string
+  readonly certificates: Certificates
   readonly busAddress: string
   readonly counters: SharedArrayBuffer
   readonly progress: SharedArrayBuffer

@@ -1,31 +1,50 @@
 /** What the gateway says when it is up: where it listens, and three lines to try. */
-import type { Settings } from '../config/types.js'
+import type { ListenAddress, Settings } from '../config/types.js'
+import { addressText } from '../config/values.js'
 
 export function bannerText(settings: Settings, shards: number): string {
   const { runner, handler } = settings
-  const [first] = runner.httpPorts
-  const host = first === undefined || first.host === '0.0.0.0' || first.host === '::' ? 'localhost' : first.host
-  const client = `${host.includes(':') ? `[${host}]` : host}:${String(first?.port ?? 7999)}`
-  const publish = `http://${handler.pushInHttpAddr === '0.0.0.0' ? 'localhost' : handler.pushInHttpAddr}:${String(handler.pushInHttpPort)}/publish/`
-  const lines = [
-    `tackboard is up with ${String(shards)} ${shards === 1 ? 'shard' : 'shards'}`,
-    `  clients    ${runner.httpPorts.map(({ host: address, port }) => `${address}:${String(port)}`).join(', ')}`,
-  ]
-  if (handler.pushInHttpPort !== 0) {
-    lines.push(`  publish    ${publish} (also /metrics, /health)`)
+  const control = reachable({ host: handler.pushInHttpAddr, port: handler.pushInHttpPort })
+  const publish = `http://${control}/publish/`
+  const lines = [`tackboard is up with ${String(shards)} ${shards === 1 ? 'shard' : 'shards'}`]
+  const list = (label: string, places: readonly string[]): void => {
+    if (places.length > 0) lines.push(`  ${label.padEnd(11)}${places.join(', ')}`)
   }
-  if (handler.pushInSpecs.length > 0) lines.push(`  ZMQ PUSH   ${handler.pushInSpecs.join(', ')}`)
-  if (handler.pushInSubSpecs.length > 0) {
-    lines.push(`  ZMQ PUB    ${handler.pushInSubSpecs.join(', ')}${handler.pushInSubConnect ? ' (connecting)' : ''}`)
-  }
+  list('clients', runner.httpPorts.map(addressText))
+  list('with TLS', runner.httpsPorts.map(addressText))
+  list(
+    'sockets',
+    runner.localPorts.map(({ path }) => path),
+  )
+  if (handler.pushInHttpPort !== 0) list('publish', [`${publish} (also /metrics, /health)`])
+  list('ZMQ PUSH', handler.pushInSpecs)
+  const connecting = handler.pushInSubConnect ? ' (connecting)' : ''
+  list(
+    'ZMQ PUB',
+    handler.pushInSubSpecs.map((spec) => spec + connecting),
+  )
+  lines.push('try:', ...trials(settings, publish), '')
+  return lines.join('\n')
+}
+
+function trials({ runner }: Settings, publish: string): readonly string[] {
   const item =
     '{"items":[{"channel":"test","formats":{"http-stream":{"content":"hello there\\n"},"ws-message":{"content":"hello there"}}}]}'
-  lines.push(
-    'try:',
-    `  curl -N http://${client}/stream`,
-    `  curl -d '${item}' ${publish}`,
-    `  npx wscat -c ws://${client}/ws     (or open http://${client}/ in a browser)`,
-    '',
-  )
-  return lines.join('\n')
+  const post = `  curl -d '${item}' ${publish}`
+  const [plain] = runner.httpPorts
+  const [secure] = runner.httpsPorts
+  if (plain !== undefined) {
+    const place = reachable(plain)
+    const page = `(or open http://${place}/ in a browser)`
+    return [`  curl -N http://${place}/stream`, post, `  npx wscat -c ws://${place}/ws     ${page}`]
+  }
+  if (secure !== undefined) {
+    const place = reachable(secure)
+    return [`  curl -Nk https://${place}/stream`, post, `  npx wscat -n -c wss://${place}/ws`]
+  }
+  return [`  curl -N --unix-socket ${runner.localPorts[0]?.path ?? ''} http://localhost/stream`, post]
+}
+
+function reachable({ host, port }: ListenAddress): string {
+  return addressText({ host: host === '0.0.0.0' || host === '::' ? 'localhost' : host, port })
 }

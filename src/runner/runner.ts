@@ -10,13 +10,16 @@ import { unreachable } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
 import { DRAIN_DEADLINE_MS } from '../base/limits.js'
 import type { Log } from '../base/log.js'
+import type { Certificates } from '../config/certificates.js'
 import type { ListenAddress, Settings } from '../config/types.js'
+import { addressText } from '../config/values.js'
 import { decodeBusItem, channelOfTopic } from '../link/bus-item.js'
 import { BusMain, BusProgress } from '../link/bus.js'
 import { Counters } from '../link/counters.js'
 import { type ControlHttp, openControlHttp } from './control-http.js'
 import { FirstUpdates } from './first-updates.js'
 import { Door, Ingest } from './ingest.js'
+import { LocalSockets } from './local-sockets.js'
 import { LoopLag } from './loop-lag.js'
 import { MainTimers } from './main-timers.js'
 import { type ShardMessage, ShardPool } from './shard-pool.js'
@@ -27,6 +30,7 @@ export interface RunnerOptions {
   readonly settings: Settings
   /** Text of the routes file; empty when --route lines replace it. */
   readonly routesText: string
+  readonly certificates: Certificates
   readonly version: string
   readonly log: Log
   /** Something the gateway cannot live without is gone. Called at most once. */
@@ -44,6 +48,7 @@ export class Runner {
   #inputs: ZmqInputs | null = null
   #control: ControlHttp | null = null
   #pool: ShardPool | null = null
+  readonly #localSockets: LocalSockets
   #ingest: Ingest | null = null
   #firstUpdates: FirstUpdates | null = null
   readonly #timers: MainTimers
@@ -53,12 +58,16 @@ export class Runner {
     this.#options = options
     this.#timers = new MainTimers(systemClock, options.log)
     this.shards = options.settings.runner.workers
+    this.#localSockets = new LocalSockets(options.settings.runner.localPorts)
   }
 
   /** Resolves when every shard listens; throws when a door cannot be opened, naming it. */
   async start(): Promise<void> {
-    const { settings, log, routesText, version } = this.#options
-    for (const address of settings.runner.httpPorts) await assertFree(address)
+    const { settings, log, routesText, certificates, version } = this.#options
+    const { httpPorts, httpsPorts } = settings.runner
+    for (const address of httpPorts) await assertFree(address, 'runner.http_port')
+    for (const address of httpsPorts) await assertFree(address, 'runner.https_ports')
+    await this.#localSockets.free()
     zmqContext.blocky = false
     const progressMemory = BusProgress.allocate(this.shards)
     const counters = Counters.allocate(this.shards)
@@ -109,6 +118,7 @@ export class Runner {
       settings,
       shards: this.shards,
       routesText,
+      certificates,
       busAddress,
       counters,
       progress: progressMemory,
@@ -132,6 +142,7 @@ export class Runner {
     let ready = false
     this.#control = await this.#openControl(stats, ingest, () => ready)
     await pool.start()
+    this.#localSockets.setPermissions()
     ready = true
   }
 
@@ -179,6 +190,7 @@ export class Runner {
   /** Stops taking publishes and connections, ends what is held, frees everything. Idempotent by its caller. */
   async stop(): Promise<void> {
     this.#fatal = true
+    this.#localSockets.remove()
     await this.#pool?.drain(DRAIN_DEADLINE_MS)
     this.#ingest?.close()
     await this.#control?.close()
@@ -207,11 +219,12 @@ function handleShardMessage(message: ShardMessage, shard: number, bus: BusMain, 
 }
 
 /** Shards share their port with whoever else asks for it in the same way, so a stranger on it must be found before. */
-async function assertFree({ host, port }: ListenAddress): Promise<void> {
+async function assertFree(address: ListenAddress, key: string): Promise<void> {
+  const { host, port } = address
   const probe = createServer()
   await new Promise<void>((resolve, reject) => {
     probe.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new Error(`cannot listen on ${host}:${String(port)} (runner.http_port): ${error.code ?? error.message}`))
+      reject(new Error(`cannot listen on ${addressText(address)} (${key}): ${error.code ?? error.message}`))
     })
     probe.listen({ host, port, exclusive: true }, () => {
       probe.close(() => {

@@ -6,6 +6,7 @@
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
+import type { Certificates } from '../config/certificates.js'
 import type { Settings } from '../config/types.js'
 import type { ShardStart, ToMain, ToShard } from '../link/messages.js'
 
@@ -14,6 +15,7 @@ export interface ShardPoolOptions {
   readonly shards: number
   /** Text of the routes file; empty when --route lines replace it. */
   readonly routesText: string
+  readonly certificates: Certificates
   readonly busAddress: string
   readonly counters: SharedArrayBuffer
   readonly progress: SharedArrayBuffer
@@ -59,7 +61,7 @@ export class ShardPool {
 
   async #startShard(shard: number): Promise<void> {
     const options = this.#options
-    const { settings, shards, routesText, busAddress, counters, progress } = options
+    const { settings, shards, routesText, certificates, busAddress, counters, progress } = options
     const { port1, port2 } = new MessageChannel()
     this.#ports.push(port1)
     const listening = new Promise<void>((resolve) => {
@@ -74,6 +76,7 @@ export class ShardPool {
       shards,
       settings,
       routesText,
+      certificates,
       busAddress,
       counters,
       progress,

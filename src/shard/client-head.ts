@@ -2,20 +2,29 @@
 import { Buffer } from 'node:buffer'
 import type uWS from 'uWebSockets.js'
 import { byteStringOfText } from '../base/bytes.js'
-import type { ClientHead } from '../grip/forwarding.js'
+import { canonicalAddress } from '../base/ip.js'
+import { type ClientHead, isForwardedFromTls } from '../grip/forwarding.js'
 import { headerValue } from '../wire/headers.js'
 import { copyHeaders } from './native-headers.js'
 
-export function copyClientHead(res: uWS.HttpResponse, req: uWS.HttpRequest, ssl: boolean): ClientHead {
+/** How clients reach the listener. */
+export interface ClientDoor {
+  readonly ssl: boolean
+  /** A client may say that TLS ended in front of us. */
+  readonly acceptForwardedProtocol: boolean
+}
+
+export function copyClientHead(res: uWS.HttpResponse, req: uWS.HttpRequest, door: ClientDoor): ClientHead {
   // Null without a question mark, '' with nothing behind it; the type does not say so.
   const query = req.getQuery() as string | null | undefined
   const path = byteStringOfText(req.getUrl())
+  const headers = copyHeaders(req)
   return {
     method: req.getCaseSensitiveMethod(),
     path: query === null || query === undefined ? path : `${path}?${byteStringOfText(query)}`,
-    headers: copyHeaders(req),
-    peerAddress: Buffer.from(res.getRemoteAddressAsText()).toString('latin1'),
-    ssl,
+    headers,
+    peerAddress: canonicalAddress(Buffer.from(res.getRemoteAddressAsText()).toString('latin1')),
+    ssl: door.ssl || (door.acceptForwardedProtocol && isForwardedFromTls(headers)),
   }
 }
 

@@ -29,7 +29,7 @@ import { parseHostPort } from '../routing/host.js'
 import type { Route, Target } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import { countBackendFailure } from './backend-results.js'
-import { copyClientHead, hasRequestBody, headFault, isChunked } from './client-head.js'
+import { type ClientDoor, copyClientHead, hasRequestBody, headFault, isChunked } from './client-head.js'
 import type { ShardContext } from './context.js'
 import { HeldResponse } from './held-response.js'
 import { HeldStream } from './held-stream.js'
@@ -83,12 +83,12 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #writer: HttpWriter | null = null
 
   /** Call it inside the request callback of uWebSockets.js only: `req` is gone afterwards. */
-  constructor(shared: HttpShared, res: uWS.HttpResponse, req: uWS.HttpRequest, ssl: boolean) {
+  constructor(shared: HttpShared, res: uWS.HttpResponse, req: uWS.HttpRequest, door: ClientDoor) {
     this.#shared = shared
     this.#context = shared.context
     // First of all: a response without an abort handler ends the process.
     this.#slot = new ResponseSlot(res, this)
-    this.#head = copyClientHead(res, req, ssl)
+    this.#head = copyClientHead(res, req, door)
     this.#startedMs = this.#context.clock.nowMs()
     this.#context.counters.add('requests')
     shared.open.add(this)
@@ -575,7 +575,7 @@ function accessReporter(
       url: `${head.ssl ? 'https' : 'http'}://${clientHost(head)}${head.path}`,
       route: route !== null && route.explicitId ? route.id : null,
       target,
-      from: logFrom ? head.peerAddress : null,
+      from: logFrom ? context.forwarding.clientAddress(head, context.epochMs()) : null,
       referer: headerValue(head.headers, 'referer'),
       userAgent: logUserAgent ? headerValue(head.headers, 'user-agent') : null,
       status,

@@ -19,9 +19,10 @@ export class HttpListener {
   }
 
   attach(app: uWS.TemplatedApp, ssl: boolean): void {
+    const door = { ssl, acceptForwardedProtocol: this.#shared.context.settings.proxy.acceptXForwardedProtocol }
     app.any('/*', (res, req) => {
       try {
-        const exchange = new HttpExchange(this.#shared, res, req, ssl)
+        const exchange = new HttpExchange(this.#shared, res, req, door)
         if (this.#isDraining()) exchange.refuse()
         else exchange.start()
       } catch (error) {

@@ -24,6 +24,7 @@ import { Fanout } from './fanout.js'
 import { Feed } from './feed.js'
 import { type ChannelSource, Hub } from './hub.js'
 import { HttpListener } from './http-listener.js'
+import { Listeners } from './listeners.js'
 import { rewriteRequest } from './rewrite.js'
 import { warmUp } from './warm-up.js'
 import { listenForWebSockets } from './ws-listener.js'
@@ -69,11 +70,10 @@ class Shard {
   readonly #fanout: Fanout
   readonly #feed: Feed
   readonly #direct: DirectFeed | null
-  readonly #app: uWS.TemplatedApp
+  readonly #listeners: Listeners
   readonly #context: ShardContext
   readonly #webSockets: WsShared
   readonly #http: HttpListener
-  readonly #listenSockets: uWS.us_listen_socket[] = []
   #draining = false
   #drainDeadlineMs = 0
   #finish: (() => void) | null = null
@@ -96,11 +96,21 @@ class Shard {
     const { log } = this.#log
     // Without this every answer would name uWebSockets.js. Per thread.
     ;(uWS as unknown as { _cfg(option: string): void })._cfg('silent')
-    this.#app = uWS.App()
+    this.#listeners = new Listeners({
+      httpPorts: settings.runner.httpPorts,
+      localPorts: number === 0 ? settings.runner.localPorts : [],
+      certificates: start.certificates,
+      attach: (app, ssl) => {
+        this.#attach(app, ssl)
+      },
+      admit: (res, change) => {
+        this.#admit(res, change)
+      },
+    })
     const progress = new BusProgress(start.progress)
     this.#bus = new BusShard(start.busAddress, number, progress)
     this.#fanout = new Fanout({
-      topics: this.#app,
+      topics: this.#listeners.topics,
       counters: this.#counters,
       onError: (receiver, error) => {
         receiver.fail(error)
@@ -206,22 +216,13 @@ class Shard {
       this.#tick()
     }, TICK_MS)
     try {
-      this.#admit()
-      listenForWebSockets(this.#app, {
-        context: this.#context,
-        shared: this.#webSockets,
-        ssl: false,
-        isDraining: () => this.#draining,
-      })
-      this.#http.attach(this.#app, false)
       await warmUp(this.#context, number)
-      await this.#listen()
+      this.#listeners.open()
       this.#tell({ kind: 'listening' })
       await finished
     } finally {
       clearInterval(ticks)
-      for (const socket of this.#listenSockets) uWS.us_listen_socket_close(socket)
-      this.#app.close()
+      this.#listeners.close()
       await this.#context.backend.close()
       this.#bus.close()
       this.#direct?.close()
@@ -232,32 +233,27 @@ class Shard {
     }
   }
 
-  /** Counts connections over all shards and refuses those above client_maxconn. */
-  #admit(): void {
-    const { clientMaxconn } = this.#start.settings.runner
-    this.#app.filter((res, change) => {
-      if (Number(change) < 0) {
-        Atomics.sub(this.#connections, 0, 1)
-        this.#counters.add('http_connections', -1)
-        return
-      }
-      this.#counters.add('http_connections', 1)
-      if (Atomics.add(this.#connections, 0, 1) < clientMaxconn) return
-      this.#counters.add('refused_maxconn')
-      res.close()
+  #attach(app: uWS.TemplatedApp, ssl: boolean): void {
+    listenForWebSockets(app, {
+      context: this.#context,
+      shared: this.#webSockets,
+      ssl,
+      isDraining: () => this.#draining,
     })
+    this.#http.attach(app, ssl)
   }
 
-  async #listen(): Promise<void> {
-    for (const { host, port } of this.#start.settings.runner.httpPorts) {
-      await new Promise<void>((resolve, reject) => {
-        this.#app.listen(host, port, (socket) => {
-          if (socket === false) return reject(new Error(`cannot listen on ${host}:${String(port)}`))
-          this.#listenSockets.push(socket)
-          resolve()
-        })
-      })
+  /** Counts connections over all shards and refuses those above client_maxconn. */
+  #admit(res: uWS.HttpResponse, change: number): void {
+    if (change < 0) {
+      Atomics.sub(this.#connections, 0, 1)
+      this.#counters.add('http_connections', -1)
+      return
     }
+    this.#counters.add('http_connections', 1)
+    if (Atomics.add(this.#connections, 0, 1) < this.#start.settings.runner.clientMaxconn) return
+    this.#counters.add('refused_maxconn')
+    res.close()
   }
 
   #tick(): void {
@@ -286,7 +282,7 @@ class Shard {
     if (this.#draining) return
     this.#draining = true
     this.#drainDeadlineMs = systemClock.nowMs() + deadlineMs
-    for (const socket of this.#listenSockets.splice(0)) uWS.us_listen_socket_close(socket)
+    this.#listeners.closeDoors()
     this.#http.drain()
     for (const connection of this.#webSockets.connections) {
       try {

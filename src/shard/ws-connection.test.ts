@@ -121,6 +121,7 @@ beforeEach(async () => {
   const { settings, faults } = loadSettings({
     argv: ['--config=/pushpin.conf', '--route=* test', '--port=7999'],
     readFile: () => CONF,
+    list: () => [],
     exists: () => true,
     cwd: '/',
     cores: 1,

@@ -114,7 +114,8 @@ function handleUpgrade(
   })
   try {
     context.counters.add('requests')
-    const head = copyClientHead(res, req, options.ssl)
+    const { acceptXForwardedProtocol: acceptForwardedProtocol } = context.settings.proxy
+    const head = copyClientHead(res, req, { ssl: options.ssl, acceptForwardedProtocol })
     const route = options.isDraining() ? null : matchRoute(context, head, 'ws')
     const upgrade: Upgrade = {
       res,

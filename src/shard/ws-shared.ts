@@ -64,7 +64,9 @@ export class WsShared {
     }
   }
 
+  /** An upgraded connection is no longer one of HTTP; uWebSockets.js does not report that. */
   opened(): void {
+    this.#context.counters.add('http_connections', -1)
     this.#context.counters.add('ws_connections', 1)
   }
 
@@ -117,7 +119,7 @@ export class WsShared {
       url: `${head.ssl ? 'wss' : 'ws'}://${host}${head.path}`,
       route: route !== null && route.explicitId ? route.id : null,
       target: target?.name ?? null,
-      from: proxy.logFrom ? head.peerAddress : null,
+      from: proxy.logFrom ? context.forwarding.clientAddress(head, context.epochMs()) : null,
       referer: headerValue(head.headers, 'referer') ?? null,
       userAgent: proxy.logUserAgent ? (headerValue(head.headers, 'user-agent') ?? null) : null,
       status,

@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,10 +31,16 @@ export interface GatewayOptions {
   readonly routesFile?: string
   /** Address that clients connect to; default 127.0.0.1. */
   readonly host?: string
+  /** Further `[addr:]port` for clients without TLS. */
+  readonly httpPorts?: readonly string[]
   /** `section.key` → value; on top of the ports, which are set by the harness. */
   readonly conf?: Readonly<Record<string, string>>
+  /** Further files of its folder, by path below it: certificates, key files. (`{rundir}` in a value of conf is the folder.) */
+  readonly files?: Readonly<Record<string, string>>
   /** Default 2. */
   readonly workers?: number
+  /** Working directory; default: the project's folder. */
+  readonly cwd?: string
   /** Further arguments. */
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -77,6 +83,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const folder = await mkdtemp(join(tmpdir(), 'tackboard-'))
   const confFile = join(folder, 'pushpin.conf')
   await writeFile(confFile, confText(folder, ports, options))
+  for (const [path, text] of Object.entries(options.files ?? {})) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), text)
+  }
   const routes = (options.routes ?? []).map((route) => `--route=${route}`)
   const args = [`--config=${confFile}`, `--workers=${options.workers ?? 2}`, ...routes, ...(options.args ?? [])]
   const gateway = new Gateway(spawnMain(args, options), ports, folder)
@@ -196,8 +206,8 @@ export class Gateway {
     })
     ended.catch(() => {})
     const printed = this.#output.waiters.until(
-      () => this.stdout.includes(String(this.ports.http)) || undefined,
-      () => `a line that names port ${this.ports.http}\n${this.#output.text()}`,
+      () => this.stdout.includes('tackboard is up') || undefined,
+      () => `it says that it is up\n${this.#output.text()}`,
       START_DEADLINE_MS,
     )
     const healthy = (): Promise<boolean> =>
@@ -222,7 +232,7 @@ export class Gateway {
 function spawnMain(args: readonly string[], options: GatewayOptions): ChildProcess {
   if (!existsSync(MAIN)) throw new Error('dist/main.js is missing: run `npm run build` first')
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), MAIN, ...args], {
-    cwd: PROJECT_FOLDER,
+    cwd: options.cwd ?? PROJECT_FOLDER,
     env: { ...process.env, NODE_OPTIONS: '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -234,7 +244,7 @@ function spawnMain(args: readonly string[], options: GatewayOptions): ChildProce
 function confText(folder: string, ports: GatewayPorts, options: GatewayOptions): string {
   const values: Record<string, string> = {
     'global.rundir': folder,
-    'runner.http_port': `${options.host ?? '127.0.0.1'}:${ports.http}`,
+    'runner.http_port': [`${options.host ?? '127.0.0.1'}:${ports.http}`, ...(options.httpPorts ?? [])].join(','),
     'handler.push_in_spec': `tcp://127.0.0.1:${ports.pull}`,
     'handler.push_in_sub_specs': `tcp://127.0.0.1:${ports.sub}`,
     'handler.push_in_http_addr': '127.0.0.1',

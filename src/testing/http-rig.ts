@@ -206,6 +206,7 @@ function settingsOf(conf: string): Settings {
       if (path === '/pushpin.conf') return conf
       throw new Error(`no file ${path}`)
     },
+    list: () => [],
     exists: (path) => path === '/pushpin.conf',
     cwd: '/',
     cores: 1,

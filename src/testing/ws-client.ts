@@ -30,6 +30,8 @@ export class WsRejected extends Error {
 
 export interface WsClientOptions extends ClientOptions {
   readonly protocols?: readonly string[]
+  /** The host to ask for by SNI, when it is not the URL's. */
+  readonly servername?: string
   readonly deadlineMs?: number
 }
 
