@@ -137,6 +137,20 @@ const PUSHPIN: readonly Deviation[] = [
     row: 'messages in front of a DISCONNECT of the backend are lost',
     shows: [[OPEN, 'TEXT 1\r\nx\r\n'], ['drop']],
   },
+  ...[
+    'stream: content-filters: in debug mode a mismatch ends it',
+    'long poll: content-filters: in debug mode a mismatch is the answer',
+  ].map((scenario): Deviation => ({
+    scenario,
+    reason: 'its handler ends, and with it the whole program',
+    row: '`content-filters` that a hold of a debug route does not have end the program',
+    endsTarget: true,
+  })),
+  {
+    scenario: 'WebSocket: require-sub: the one it holds',
+    reason: 'drops it whatever the WebSocket holds',
+    row: '`require-sub` on a WebSocket drops every item that names a channel',
+  },
 ]
 
 const DEVIATIONS: Readonly<Record<TargetName, readonly Deviation[]>> = { tackboard: TACKBOARD, pushpin: PUSHPIN }

@@ -3,6 +3,7 @@ import { freePorts } from '../free-ports.js'
 import { backendPortsFrom } from './routes.js'
 import type { BackendPorts } from './routes.js'
 import { collectScenarios } from './scenario.js'
+import { filters } from './scenarios/filters.js'
 import { http } from './scenarios/http.js'
 import { publishDoor } from './scenarios/publish-door.js'
 import { publishZmq } from './scenarios/publish-zmq.js'
@@ -21,6 +22,7 @@ export const SCENARIOS = collectScenarios(
   publishDoor,
   publishZmq,
   http,
+  filters,
 )
 
 const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).length

@@ -4,9 +4,9 @@ import type { Scenario } from '../scenario.js'
 import type { World } from '../world.js'
 import { quiet } from '../world.js'
 
-type Headers = readonly string[]
+export type Headers = readonly string[]
 
-interface Backend {
+export interface Backend {
   readonly status?: number
   readonly reason?: string
   readonly headers?: Headers | ((channel: string) => Headers)
@@ -14,11 +14,11 @@ interface Backend {
 }
 
 /** Status line, headers and body, chunks joined. Left out: Date; Connection and framing of a body (scenarios of their own). */
-type Seen = readonly [status: string, headers: readonly string[], body: string]
+export type Seen = readonly [status: string, headers: readonly string[], body: string]
 
 const NOT_COMPARED = /^(date|connection|transfer-encoding):/i
 
-interface Play {
+export interface Play {
   readonly host?: string
   readonly method?: string
   readonly path?: string
@@ -28,7 +28,7 @@ interface Play {
   readonly then?: (world: World) => Promise<void>
 }
 
-function script(world: World, backend: Backend): string[] {
+export function script(world: World, backend: Backend): string[] {
   const requests: string[] = []
   world.onCall((call) => {
     const { channel } = world
@@ -43,7 +43,7 @@ function script(world: World, backend: Backend): string[] {
   return requests
 }
 
-async function play(world: World, { host, method, path, headers, body, then }: Play): Promise<Seen> {
+export async function play(world: World, { host, method, path, headers, body, then }: Play): Promise<Seen> {
   const client = await world.client()
   const lines = [
     `${method ?? 'GET'} ${world.path(path)} HTTP/1.1`,
@@ -62,7 +62,7 @@ async function play(world: World, { host, method, path, headers, body, then }: P
 }
 
 /** One request, one answer of the backend, what the client gets. */
-function once(area: string, name: string, backend: Backend, expected: Seen, options: Play = {}): Scenario {
+export function once(area: string, name: string, backend: Backend, expected: Seen, options: Play = {}): Scenario {
   return {
     area,
     name,
@@ -74,16 +74,16 @@ function once(area: string, name: string, backend: Backend, expected: Seen, opti
   }
 }
 
-const GRIP = 'GRIP over HTTP'
+export const GRIP = 'GRIP over HTTP'
 const PROXY = 'HTTP proxying'
 
-const INSTRUCT_FAULT = (detail: string): Seen => [
+export const INSTRUCT_FAULT = (detail: string): Seen => [
   '502 Bad Gateway',
   ['Content-Type: text/plain', `Content-Length: ${`Failed to parse accept instructions: ${detail}\n`.length}`],
   `Failed to parse accept instructions: ${detail}\n`,
 ]
 
-const PLAIN_FAULT: Seen = [
+export const PLAIN_FAULT: Seen = [
   '502 Bad Gateway',
   ['Content-Type: text/plain', 'Content-Length: 32'],
   'Error while proxying to origin.\n',
@@ -148,7 +148,7 @@ const JSON_FAULTS: readonly (readonly [string, string])[] = [
   ['{"response":{"body-bin":1}}', "response contains 'body-bin' with wrong type"],
 ]
 
-const INSTRUCT = ['Content-Type', 'application/grip-instruct'] as const
+export const INSTRUCT = ['Content-Type', 'application/grip-instruct'] as const
 
 function instruct(name: string, json: unknown, expected: Seen, options: Play = {}): Scenario {
   return once(GRIP, `instruct: ${name}`, { headers: INSTRUCT, body: JSON.stringify(json) }, expected, options)
