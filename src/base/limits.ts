@@ -113,6 +113,10 @@ export const NOT_LIVE_ITEMS_MAX = 100
 export const BUS_IN_FLIGHT_BLOCKS_MAX = 524_288
 /** A bus message weighs one block, and one more for each of these many bytes. */
 export const BUS_BLOCK_BYTES = 64
+/** What is put for a shard in one turn goes out as soon as it is this much: the shard is to begin before main has ended. */
+export const BUS_BATCH_BYTES_MAX = 65_536
+/** A larger message goes alone: to copy it into a batch would cost more than a send of its own. */
+export const BUS_BATCHED_MESSAGE_BYTES_MAX = 8_192
 
 /** A barrier without an answer for this long is sent again. */
 export const BARRIER_RETRY_MS = 500

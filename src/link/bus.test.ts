@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { PublishAction, type PublishItem, WsMessageType } from '../wire/publish-types.js'
-import { BUS_IN_FLIGHT_BLOCKS_MAX } from '../base/limits.js'
+import { BUS_BATCHED_MESSAGE_BYTES_MAX, BUS_IN_FLIGHT_BLOCKS_MAX } from '../base/limits.js'
 import { ChannelNote, decodeBusItem } from './bus-item.js'
 import { BusMain, BusProgress, BusShard } from './bus.js'
 
@@ -166,6 +166,18 @@ describe('the bus', () => {
     await one.barrier()
     await two.barrier()
     expect([one.received, two.received]).toEqual([['a:1', 'a:(forget)', 'a:2', 'a:(update)'], []])
+  })
+
+  it('keeps the order of small and large items, of notes and of barriers, however they leave', async () => {
+    const { main, probes } = await open(1)
+    const [probe] = probes as [Probe]
+    probe.bus.subscribe('a')
+    await probe.barrier()
+    const large = 'x'.repeat(BUS_BATCHED_MESSAGE_BYTES_MAX)
+    const contents = Array.from({ length: 500 }, (_, n) => (n % 7 === 3 ? large : `${String(n)} ${'y'.repeat(n)}`))
+    for (const content of contents) main.put(item('a', content))
+    await probe.barrier()
+    expect(probe.received).toEqual(contents.map((content) => `a:${content}`))
   })
 
   it('tells every shard to recover', async () => {

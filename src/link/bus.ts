@@ -1,8 +1,8 @@
 /**
  * The bus: published items from main to the shards, subscriptions from the shards to main.
  *
- * ZeroMQ XPUB (main) and SUB (each shard) over inproc; topics in bus-item.ts. Private topics exist besides the
- * channels, all of them 0xffff, kind, u16 shard:
+ * One ZeroMQ XPUB in main for each shard (bus-pipe.ts), one SUB in the shard, over inproc; topics in bus-item.ts. Private
+ * topics exist besides the channels, all of them 0xffff, kind, u16 shard:
  *
  *   barrier  kind 1 and a u32 number. A shard subscribes to it after its channels; main sees it after them (one pipe,
  *            in order) and answers on it. When the answer is here, the channels are live: everything main puts on
@@ -11,14 +11,17 @@
  *            its MessagePort (barrier-answers.ts).
  *   mark     kind 2. Main asks a shard that has not taken anything for long to confirm how far it has read.
  *   recover  kind 4. All last ids are forgotten, and every HTTP session is to ask its backend again.
+ *   batch    kind 5. Several messages of one turn in one (bus-batch.ts).
  *
  * Back-pressure: ZeroMQ drops at a high-water mark without a word, so there is none (0 = no limit) and main bounds
  * what is under way itself: each message carries the position (blocks put so far), a shard writes the position
  * of the last message it took into shared memory, main pauses its publishers while a shard lags too far.
  */
-import { Subscriber, XPublisher } from 'zeromq'
+import { Subscriber } from 'zeromq'
 import { BUS_BLOCK_BYTES, BUS_IN_FLIGHT_BLOCKS_MAX } from '../base/limits.js'
 import type { PublishItem } from '../wire/publish-types.js'
+import { forEachOfBatch } from './bus-batch.js'
+import { BusPipe } from './bus-pipe.js'
 import { BarrierAnswers, decodeLastIds, encodeLastIds } from './barrier-answers.js'
 import {
   type ChannelNote,
@@ -30,11 +33,13 @@ import {
   positionOffset,
   topicOfChannel,
 } from './bus-item.js'
+import { ChannelShards } from './channel-shards.js'
 
 const KIND_BARRIER = 1
 const KIND_MARK = 2
 const KIND_ASK = 3
 const KIND_RECOVER = 4
+const KIND_BATCH = 5
 const KIND_OFFSET = 2
 const SHARD_OFFSET = 3
 const BARRIER_NUMBER_OFFSET = 5
@@ -47,6 +52,12 @@ function privateTopic(kind: number, shard: number): Buffer {
   topic.writeUInt8(kind, KIND_OFFSET)
   topic.writeUInt16BE(shard, SHARD_OFFSET)
   return topic
+}
+
+const NO_MESSAGE = Buffer.alloc(0)
+
+function pipeAddress(address: string, shard: number): string {
+  return `${address}-${String(shard)}`
 }
 
 function isBarrierKind(kind: number | undefined): boolean {
@@ -93,82 +104,92 @@ export interface BusMainEvents {
 
 /** Main's end. */
 export class BusMain {
-  readonly #socket: XPublisher
+  readonly #pipes: BusPipe[] = []
   readonly #progress: BusProgress
   readonly #shards: number
   readonly #events: BusMainEvents
-  /** Shards that subscribe to a channel. */
-  readonly #subscribers = new Map<string, number>()
+  readonly #channels: ChannelShards
   /** By shard. */
   readonly #answers: readonly BarrierAnswers[]
   /** Blocks put so far, modulo 2^32. */
   #position = 0
   #nextMark = 0
-  #closed = false
+  #outgoing: Buffer = NO_MESSAGE
   /** Barriers answered. */
   barriers = 0
 
-  private constructor(socket: XPublisher, progress: BusProgress, shards: number, events: BusMainEvents) {
-    this.#socket = socket
+  private constructor(progress: BusProgress, shards: number, events: BusMainEvents) {
     this.#progress = progress
     this.#shards = shards
     this.#events = events
+    this.#channels = new ChannelShards(shards)
     this.#answers = Array.from(
       { length: shards },
-      () =>
+      (_, shard) =>
         new BarrierAnswers((topic, channels) => {
           this.barriers++
-          this.#answer(topic, encodeLastIds(channels.map((channel) => events.lastId(channel))))
+          this.#answer(shard, topic, encodeLastIds(channels.map((channel) => events.lastId(channel))))
         }),
     )
   }
 
   static async open(address: string, shards: number, progress: BusProgress, events: BusMainEvents): Promise<BusMain> {
-    const socket = new XPublisher({
-      verbosity: 'allSubsUnsubs',
-      // No limit: 10,000 subscriptions in one turn must all arrive, and lag is bounded by position.
-      receiveHighWaterMark: 0,
-      sendHighWaterMark: 0,
-      // With no high-water mark a send never waits; 0 makes every send complete inside the call.
-      sendTimeout: 0,
-      linger: 0,
-    })
-    await socket.bind(address)
-    const bus = new BusMain(socket, progress, shards, events)
-    void bus.#readSubscriptions()
+    const bus = new BusMain(progress, shards, events)
+    try {
+      for (let shard = 0; shard < shards; shard++) {
+        const pipe = await BusPipe.open(pipeAddress(address, shard), privateTopic(KIND_BATCH, shard), {
+          onSubscription: (message) => {
+            bus.#handleSubscription(shard, message)
+          },
+          onError: (error) => {
+            events.onError(error)
+          },
+        })
+        bus.#pipes.push(pipe)
+      }
+    } catch (error) {
+      bus.close()
+      throw error
+    }
     return bus
   }
 
   /** Channels with a subscriber on any shard. */
   get channels(): number {
-    return this.#subscribers.size
+    return this.#channels.size
   }
 
   isSubscribed(channel: string): boolean {
-    return this.#subscribers.has(channel)
+    return this.#channels.has(channel)
   }
 
   /** Puts `item` on the bus. False when no shard holds its channel: then nothing was sent. */
   put(item: PublishItem): boolean {
-    if (!this.#subscribers.has(item.channel)) return false
+    if (!this.#channels.has(item.channel)) return false
     this.#put(item.channel, encodeBusItem(item))
     return true
   }
 
   /** Tells the shards that hold `channel`. */
   note(channel: string, note: ChannelNote): void {
-    if (this.#subscribers.has(channel)) this.#put(channel, encodeChannelNote(channel, note))
+    if (this.#channels.has(channel)) this.#put(channel, encodeChannelNote(channel, note))
   }
 
   #put(channel: string, message: Buffer): void {
     this.#position = (this.#position + 1 + Math.floor(message.length / BUS_BLOCK_BYTES)) >>> 0
     message.writeUInt32BE(this.#position, positionOffset(channel))
-    this.#send(message)
+    this.#outgoing = message
+    this.#channels.forEach(channel, this.#putOutgoing)
+  }
+
+  /** A function made once: nothing is allocated per item and shard. */
+  readonly #putOutgoing = (shard: number): void => {
+    this.#pipes[shard]?.put(this.#outgoing)
   }
 
   /** Tells every shard. */
   recover(): void {
-    for (let shard = 0; shard < this.#shards; shard++) this.#answer(privateTopic(KIND_RECOVER, shard))
+    for (let shard = 0; shard < this.#shards; shard++) this.#answer(shard, privateTopic(KIND_RECOVER, shard))
   }
 
   /** A shard named the channels of its barrier `number` (kind ask). */
@@ -201,56 +222,35 @@ export class BusMain {
   #mark(): void {
     if ((this.#position - this.#nextMark) >>> 0 > 0x8000_0000) return
     this.#nextMark = (this.#position + BUS_IN_FLIGHT_BLOCKS_MAX / 4) >>> 0
-    for (let shard = 0; shard < this.#shards; shard++) this.#answer(privateTopic(KIND_MARK, shard))
+    for (let shard = 0; shard < this.#shards; shard++) this.#answer(shard, privateTopic(KIND_MARK, shard))
   }
 
   /** A private message: topic, what it says, and the position at its end. */
-  #answer(topic: Buffer, tail?: Buffer): void {
+  #answer(shard: number, topic: Buffer, tail?: Buffer): void {
     const tailBytes = tail?.length ?? 0
     const message = Buffer.allocUnsafe(topic.length + tailBytes + 4)
     message.set(topic)
     if (tail !== undefined) message.set(tail, topic.length)
     message.writeUInt32BE(this.#position, topic.length + tailBytes)
-    this.#send(message)
+    this.#pipes[shard]?.put(message)
   }
 
-  #send(message: Buffer): void {
-    this.#socket.send(message).catch((error: unknown) => {
-      if (!this.#closed) this.#events.onError(error as Error)
-    })
-  }
-
-  async #readSubscriptions(): Promise<void> {
-    try {
-      while (!this.#closed) {
-        const [message] = await this.#socket.receive()
-        this.#handleSubscription(message as Buffer)
-      }
-    } catch (error) {
-      if (!this.#closed) this.#events.onError(error as Error)
-    }
-  }
-
-  #handleSubscription(message: Buffer): void {
+  #handleSubscription(shard: number, message: Buffer): void {
     const subscribed = message[0] === 1
     const topic = message.subarray(1)
     if (isPrivateTopic(topic)) {
       const kind = topic[KIND_OFFSET]
       if (!subscribed || !isBarrierKind(kind)) return
-      const answers = this.#answers[topic.readUInt16BE(SHARD_OFFSET)]
-      answers?.handleBarrier(topic, topic.readUInt32BE(BARRIER_NUMBER_OFFSET), kind === KIND_ASK)
+      this.#answers[shard]?.handleBarrier(topic, topic.readUInt32BE(BARRIER_NUMBER_OFFSET), kind === KIND_ASK)
       return
     }
     const channel = channelOfTopic(topic)
-    const count = (this.#subscribers.get(channel) ?? 0) + (subscribed ? 1 : -1)
-    if (count > 0) this.#subscribers.set(channel, count)
-    else this.#subscribers.delete(channel)
-    if (count === (subscribed ? 1 : 0)) this.#events.onChannel(channel, subscribed)
+    const isTurn = subscribed ? this.#channels.add(channel, shard) : this.#channels.remove(channel, shard)
+    if (isTurn) this.#events.onChannel(channel, subscribed)
   }
 
   close(): void {
-    this.#closed = true
-    this.#socket.close()
+    for (const pipe of this.#pipes) pipe.close()
   }
 }
 
@@ -279,9 +279,10 @@ export class BusShard {
     this.#socket = new Subscriber({ receiveHighWaterMark: 0, linger: 0 })
     this.#shard = shard
     this.#progress = progress
-    this.#socket.connect(address)
+    this.#socket.connect(pipeAddress(address, shard))
     this.#socket.subscribe(privateTopic(KIND_MARK, shard))
     this.#socket.subscribe(privateTopic(KIND_RECOVER, shard))
+    this.#socket.subscribe(privateTopic(KIND_BATCH, shard))
   }
 
   subscribe(channel: string): void {
@@ -324,8 +325,14 @@ export class BusShard {
       this.#progress.setTaken(this.#shard, message.readUInt32BE(positionOffset(channel)))
       return
     }
-    this.#progress.setTaken(this.#shard, message.readUInt32BE(message.length - 4))
     const kind = message[KIND_OFFSET] as number
+    if (kind === KIND_BATCH) {
+      forEachOfBatch(message, MARK_BYTES, (one) => {
+        this.#handle(one, events)
+      })
+      return
+    }
+    this.#progress.setTaken(this.#shard, message.readUInt32BE(message.length - 4))
     if (kind === KIND_RECOVER) return events.onRecover()
     if (!isBarrierKind(kind)) return
     const number = message.readUInt32BE(BARRIER_NUMBER_OFFSET)

@@ -1,6 +1,7 @@
 /**
  * What comes to the shard: bus messages to fan-out, barrier answers to the hub.
  */
+import { Buffer } from 'node:buffer'
 import type { Log } from '../base/log.js'
 import { type ChannelNote, decodeBusItem } from '../link/bus-item.js'
 import type { BusShardEvents } from '../link/bus.js'
@@ -27,7 +28,8 @@ export class Feed implements BusShardEvents {
     const { hub, counters, log } = this.#options
     const { values } = counters
     try {
-      const counter = hub.handleItem(name, () => decodeBusItem(message, name)) ? C.bus_items : C.bus_foreign
+      const isHeld = hub.handleItem(name, (isKept) => decodeBusItem(isKept ? Buffer.from(message) : message, name))
+      const counter = isHeld ? C.bus_items : C.bus_foreign
       values[counter] = (values[counter] as number) + 1
     } catch (error) {
       counters.add('drop_bad_item')

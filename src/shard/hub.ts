@@ -118,17 +118,19 @@ export class Hub implements ChannelHub {
    *
    * A publisher's own XPUB can see a subscription before our barrier for it is answered: what it publishes then is kept
    * for the receivers that wait, and follows their first bytes.
+   *
+   * `decode(true)`: the item is kept for a while, and must not keep a batch of others in memory.
    */
-  handleItem(name: string, decode: () => PublishItem): boolean {
+  handleItem(name: string, decode: (isKept: boolean) => PublishItem): boolean {
     const channel = this.#channels.get(name)
     if (channel === undefined) return false
     if (channel.subscribers > 0) {
-      this.#deliver(channel, decode())
+      this.#deliver(channel, decode(false))
     } else if (channel.waiting === 0 || channel.live) {
       channel.lastId = undefined
       return false
     } else if ((channel.kept ??= []).length < NOT_LIVE_ITEMS_MAX) {
-      channel.kept.push(decode())
+      channel.kept.push(decode(true))
     } else {
       this.#options.counters.add('drop_not_live')
     }
