@@ -103,6 +103,11 @@ export const CONTROL_PIPELINED_MAX = 8
 /** A control client may take this long to send a request, to read an answer, or between two requests. */
 export const CONTROL_TIMEOUT_MS = 60_000
 
+/** Requests of the command socket that are worked on at a time; above it no further one is read (Pushpin's value). */
+export const COMMANDS_PENDING_MAX = 100
+/** A shard that has not answered a command's question for this long has failed it (Pushpin's value for its proxy). */
+export const SHARD_QUESTION_DEADLINE_MS = 10_000
+
 /** Messages ZeroMQ holds for a publishing socket that we are not reading (Pushpin's value for PULL). */
 export const ZMQ_INPUT_MESSAGES_MAX = 101_000
 

@@ -22,6 +22,14 @@ export interface ShardStart {
   readonly port: MessagePort
 }
 
+/** What main asks a shard; ids and channels are byte strings. */
+export type ShardQuestion =
+  /** Which of these connections are open? */
+  | { readonly kind: 'connected'; readonly ids: readonly string[] }
+  /** A backend is asked for a sign of life on its WebSocket(s); what was found is named in the answer. */
+  | { readonly kind: 'refresh'; readonly id: string }
+  | { readonly kind: 'refresh-channel'; readonly channel: string }
+
 export type ToMain =
   | { readonly kind: 'listening' }
   /** The shard cannot go on; main ends the process with this message. */
@@ -32,7 +40,10 @@ export type ToMain =
   | { readonly kind: 'forget'; readonly channel: string; readonly lastId: string | null }
   /** Items that the demo target was asked to publish, as encodeBusItem writes them. */
   | { readonly kind: 'publish'; readonly items: readonly Uint8Array[] }
+  /** Answer to what was asked with that number: the ids of the connections that it found. */
+  | { readonly kind: 'answer'; readonly number: number; readonly found: readonly string[] }
 
 export type ToShard =
   /** Stop taking connections, end what is held politely, cut the rest at the deadline, then finish. */
-  { readonly kind: 'drain'; readonly deadlineMs: number }
+  | { readonly kind: 'drain'; readonly deadlineMs: number }
+  | { readonly kind: 'ask'; readonly number: number; readonly question: ShardQuestion }

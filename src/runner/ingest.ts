@@ -12,7 +12,7 @@ import { ChannelNote } from '../link/bus-item.js'
 import type { BusMain } from '../link/bus.js'
 import type { PublishItem } from '../wire/publish-types.js'
 
-export const Door = { Http: 'http', Pull: 'pull', Sub: 'sub', Demo: 'demo' } as const
+export const Door = { Http: 'http', Pull: 'pull', Sub: 'sub', Demo: 'demo', Command: 'command' } as const
 export type Door = (typeof Door)[keyof typeof Door]
 
 /** How often the bus is looked at while publishers are held back. */
@@ -60,7 +60,7 @@ export class Ingest {
   readonly sequencer: Sequencer
   readonly lastIds = new LastIds()
   readonly counts: IngestCounts = {
-    received: { http: 0, pull: 0, sub: 0, demo: 0 },
+    received: { http: 0, pull: 0, sub: 0, demo: 0, command: 0 },
     duplicates: 0,
     unsubscribed: 0,
     put: 0,

@@ -16,6 +16,9 @@ import { addressText } from '../config/values.js'
 import { decodeBusItem, channelOfTopic } from '../link/bus-item.js'
 import { BusMain, BusProgress } from '../link/bus.js'
 import { Counters } from '../link/counters.js'
+import type { PublishItem } from '../wire/publish-types.js'
+import { type CommandSocket, openCommandSocket } from './command-socket.js'
+import { performCommand } from './commands.js'
 import { type ControlHttp, openControlHttp } from './control-http.js'
 import { FirstUpdates } from './first-updates.js'
 import { Door, Ingest } from './ingest.js'
@@ -47,6 +50,7 @@ export class Runner {
   #bus: BusMain | null = null
   #inputs: ZmqInputs | null = null
   #control: ControlHttp | null = null
+  #commands: CommandSocket | null = null
   #pool: ShardPool | null = null
   readonly #localSockets: LocalSockets
   #ingest: Ingest | null = null
@@ -141,6 +145,7 @@ export class Runner {
     })
     let ready = false
     this.#control = await this.#openControl(stats, ingest, () => ready)
+    this.#commands = await this.#openCommands(ingest, pool)
     await pool.start()
     this.#localSockets.setPermissions()
     ready = true
@@ -181,6 +186,29 @@ export class Runner {
     })
   }
 
+  async #openCommands(ingest: Ingest, pool: ShardPool): Promise<CommandSocket | null> {
+    const { settings, log } = this.#options
+    const { commandSpec, ipcFileMode } = settings.handler
+    if (commandSpec === '') return null
+    const options = {
+      uris: zmqUris(settings),
+      shards: pool.questions,
+      publish: (items: readonly PublishItem[]) => {
+        for (const item of items) ingest.take(item, Door.Command)
+        return ingest.room()
+      },
+      recover: () => {
+        ingest.recover()
+      },
+    }
+    return openCommandSocket({
+      spec: commandSpec,
+      ipcFileMode,
+      log,
+      perform: (request) => performCommand(request, options),
+    })
+  }
+
   #die(message: string): void {
     if (this.#fatal) return
     this.#fatal = true
@@ -191,6 +219,7 @@ export class Runner {
   async stop(): Promise<void> {
     this.#fatal = true
     this.#localSockets.remove()
+    await this.#commands?.close()
     await this.#pool?.drain(DRAIN_DEADLINE_MS)
     this.#ingest?.close()
     await this.#control?.close()
@@ -216,6 +245,17 @@ function handleShardMessage(message: ShardMessage, shard: number, bus: BusMain, 
     default:
       return unreachable(message)
   }
+}
+
+/** Where publishers and commanders connect, as configured (reference: get-zmq-uris). */
+function zmqUris({ handler }: Settings): ReadonlyMap<string, string> {
+  const uris = new Map<string, string>()
+  const [pull] = handler.pushInSpecs
+  const [sub] = handler.pushInSubConnect ? [] : handler.pushInSubSpecs
+  if (handler.commandSpec !== '') uris.set('command', handler.commandSpec)
+  if (pull !== undefined) uris.set('publish-pull', pull)
+  if (sub !== undefined) uris.set('publish-sub', sub)
+  return uris
 }
 
 /** Shards share their port with whoever else asks for it in the same way, so a stranger on it must be found before. */

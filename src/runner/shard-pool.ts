@@ -9,6 +9,7 @@ import { Piscina } from 'piscina'
 import type { Certificates } from '../config/certificates.js'
 import type { Settings } from '../config/types.js'
 import type { ShardStart, ToMain, ToShard } from '../link/messages.js'
+import { Questions } from './questions.js'
 
 export interface ShardPoolOptions {
   readonly settings: Settings
@@ -25,7 +26,7 @@ export interface ShardPoolOptions {
 }
 
 /** What a shard says that is no matter of the pool. */
-export type ShardMessage = Exclude<ToMain, { readonly kind: 'listening' | 'fatal' }>
+export type ShardMessage = Exclude<ToMain, { readonly kind: 'listening' | 'fatal' | 'answer' }>
 
 export class ShardPool {
   readonly #options: ShardPoolOptions
@@ -33,10 +34,15 @@ export class ShardPool {
   readonly #ports: MessagePort[] = []
   readonly #tasks: Promise<void>[] = []
   readonly #connections = new SharedArrayBuffer(4)
+  /** Asks all shards. */
+  readonly questions: Questions
   #draining = false
 
   constructor(options: ShardPoolOptions) {
     this.#options = options
+    this.questions = new Questions(options.shards, (message) => {
+      this.#tellAll(message)
+    })
     this.#pool = new Piscina({
       filename: new URL('../shard/main.js', import.meta.url).href,
       minThreads: options.shards,
@@ -68,6 +74,7 @@ export class ShardPool {
       port1.on('message', (message: ToMain) => {
         if (message.kind === 'listening') resolve()
         else if (message.kind === 'fatal') options.onFatal(message.message)
+        else if (message.kind === 'answer') this.questions.handleAnswer(message.number, message.found)
         else options.onMessage(message, shard)
       })
     })
@@ -96,11 +103,14 @@ export class ShardPool {
     )
   }
 
+  #tellAll(message: ToShard): void {
+    for (const port of this.#ports) port.postMessage(message)
+  }
+
   /** Every shard stops listening, ends what it holds politely within the deadline, and finishes. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true
-    const message: ToShard = { kind: 'drain', deadlineMs }
-    for (const port of this.#ports) port.postMessage(message)
+    this.#tellAll({ kind: 'drain', deadlineMs })
     await Promise.allSettled(this.#tasks)
     for (const port of this.#ports) port.close()
     await this.#pool.destroy()

@@ -10,13 +10,14 @@
  * A PUB publisher drops on its side then; ZeroMQ has no more to give.
  */
 import { Buffer } from 'node:buffer'
-import { chmod } from 'node:fs/promises'
 import { Pull, XSubscriber } from 'zeromq'
 import { assert } from '../base/assert.js'
 import { ZMQ_INPUT_MESSAGES_MAX } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import { decodeZmqItem, isPublishFault } from '../wire/publish-item.js'
 import type { PublishItem } from '../wire/publish-types.js'
+import { Warnings } from './warnings.js'
+import { bindSocket } from './zmq-bind.js'
 
 export const ZmqDoor = { Pull: 'pull', Sub: 'sub' } as const
 export type ZmqDoor = (typeof ZmqDoor)[keyof typeof ZmqDoor]
@@ -60,8 +61,6 @@ export async function openZmqInputs(options: ZmqInputsOptions): Promise<ZmqInput
 
 const SETTING = { pull: 'push_in_spec', sub: 'push_in_sub_specs' } as const
 const PARTS = { pull: 1, sub: 2 } as const
-/** One warning per door in this time; what comes in between is counted. */
-const WARN_INTERVAL_MS = 1000
 
 class Inputs implements ZmqInputs {
   readonly endpoints: string[] = []
@@ -77,23 +76,18 @@ class Inputs implements ZmqInputs {
 
   constructor(options: ZmqInputsOptions) {
     this.#options = options
-    this.#warnings = { pull: new Warnings('IN pull', options.log), sub: new Warnings('IN sub', options.log) }
+    const { log } = options
+    this.#warnings = {
+      pull: new Warnings('IN pull', 'skipping', log),
+      sub: new Warnings('IN sub', 'skipping', log),
+    }
   }
 
   async bind(door: ZmqDoor, spec: string): Promise<void> {
     const common = { linger: 0, receiveHighWaterMark: ZMQ_INPUT_MESSAGES_MAX }
     const socket = door === ZmqDoor.Pull ? new Pull(common) : new XSubscriber({ ...common, sendHighWaterMark: 0 })
     this.#sockets.push(socket)
-    try {
-      await socket.bind(spec)
-      const { ipcFileMode } = this.#options
-      if (ipcFileMode !== null && spec.startsWith('ipc://') && !spec.startsWith('ipc://@')) {
-        await chmod(spec.slice('ipc://'.length), ipcFileMode)
-      }
-    } catch (error) {
-      throw new Error(`${SETTING[door]}: cannot bind ${spec}: ${reasonOf(error)}`, { cause: error })
-    }
-    this.endpoints.push(socket.lastEndpoint ?? spec)
+    this.endpoints.push(await bindSocket(socket, spec, SETTING[door], this.#options.ipcFileMode))
     if (socket instanceof XSubscriber) this.#subscribers.push(new SubscriptionSender(socket, this.#options.log))
     this.#loops.push(this.#receive(socket, door))
   }
@@ -220,55 +214,10 @@ class SubscriptionSender {
   }
 }
 
-/** Warnings of one door: the first at once, then one per second, with the number of those left out. */
-class Warnings {
-  readonly #door: string
-  readonly #log: Pick<Log, 'warn'>
-  #timer: NodeJS.Timeout | null = null
-  #leftOut = 0
-  #lastReason = ''
-
-  constructor(door: string, log: Pick<Log, 'warn'>) {
-    this.#door = door
-    this.#log = log
-  }
-
-  warn(reason: string): void {
-    if (this.#timer !== null) {
-      this.#leftOut++
-      this.#lastReason = reason
-      return
-    }
-    this.#log.warn(`${this.#door}: ${reason}, skipping`)
-    this.#timer = setTimeout(() => this.#tell(), WARN_INTERVAL_MS)
-    this.#timer.unref()
-  }
-
-  close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#tell()
-  }
-
-  #tell(): void {
-    this.#timer = null
-    if (this.#leftOut === 0) return
-    const leftOut = this.#leftOut
-    this.#leftOut = 0
-    if (leftOut === 1) this.#log.warn(`${this.#door}: ${this.#lastReason}, skipping`)
-    else this.#log.warn(`${this.#door}: ${leftOut} more bad messages, skipping; the last one: ${this.#lastReason}`)
-  }
-}
-
 function subscriptionFrame(subscribe: 0 | 1, channel: string): Buffer {
   const frame = Buffer.allocUnsafeSlow(1 + channel.length)
   frame[0] = subscribe
   const written = frame.write(channel, 1, 'latin1')
   assert(written === channel.length, 'a channel is a byte string')
   return frame
-}
-
-/** zeromq.js puts libzmq's sentence into `message` and its name into `code`; fs does the like. */
-function reasonOf(error: unknown): string {
-  const { message, code } = error as NodeJS.ErrnoException
-  return code === undefined || message.includes(code) ? message : `${message} (${code})`
 }

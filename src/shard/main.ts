@@ -16,7 +16,7 @@ import { Forwarding } from '../grip/forwarding.js'
 import { encodeBusItem } from '../link/bus-item.js'
 import { BusProgress, BusShard } from '../link/bus.js'
 import { C, Counters } from '../link/counters.js'
-import type { ShardStart, ToMain, ToShard } from '../link/messages.js'
+import type { ShardQuestion, ShardStart, ToMain, ToShard } from '../link/messages.js'
 import { loadRoutes } from '../routing/load.js'
 import type { ShardContext } from './context.js'
 import { DirectFeed } from './direct-feed.js'
@@ -25,6 +25,7 @@ import { Feed } from './feed.js'
 import { type ChannelSource, Hub } from './hub.js'
 import { HttpListener } from './http-listener.js'
 import { Listeners } from './listeners.js'
+import { answerQuestion } from './questions.js'
 import { rewriteRequest } from './rewrite.js'
 import { warmUp } from './warm-up.js'
 import { listenForWebSockets } from './ws-listener.js'
@@ -210,6 +211,7 @@ class Shard {
     })
     port.on('message', (message: ToShard) => {
       if (message.kind === 'drain') this.#drain(message.deadlineMs)
+      else this.#answer(message.number, message.question)
     })
     const feeding = [this.#bus.run(this.#feed), this.#direct?.run() ?? Promise.resolve()]
     const ticks = setInterval(() => {
@@ -276,6 +278,17 @@ class Shard {
     this.#counters.values[C.loop_lag_ms] = Math.max(0, Math.round(this.#lagMs))
     this.#lagMs = 0
     this.#lagTicks = 0
+  }
+
+  #answer(number: number, question: ShardQuestion): void {
+    let found: readonly string[] = []
+    try {
+      found = answerQuestion(question, { webSockets: this.#webSockets.connections, hub: this.#hub })
+    } catch (error) {
+      this.#counters.add('callback_errors')
+      this.#log.log.error({ err: error }, 'a question of the main thread could not be answered')
+    }
+    this.#tell({ kind: 'answer', number, found })
   }
 
   #drain(deadlineMs: number): void {

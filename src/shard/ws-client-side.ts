@@ -61,7 +61,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   protected readonly context: ShardContext
   protected readonly shared: WsShared
   protected readonly route: Route
-  protected readonly connectionId: string
+  readonly connectionId: string
   protected readonly target: Target
   protected upgrade: Upgrade | null
   protected ws: uWS.WebSocket<WsUserData> | null = null
@@ -132,6 +132,16 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     this.abortBackend()
     this.#dropClient()
     this.#finish()
+  }
+
+  /** The command of that name: the backend is asked for a sign of life. */
+  refresh(): void {
+    try {
+      this.session.handleRefresh(this.nowMs())
+      this.drive()
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   handleOpened(ws: uWS.WebSocket<WsUserData>): void {

@@ -39,8 +39,12 @@ export function isPublishFault(value: PublishItem | readonly PublishItem[] | Pub
 export function decodePublishBody(body: Buffer): PublishItem[] | PublishFault {
   const root = parseJsonBytes(body)
   if (root === undefined) return { error: 'Body is not valid JSON.' }
-  if (Array.isArray(root)) return { error: 'Invalid format.' }
-  const values = root.items
+  return Array.isArray(root) ? { error: 'Invalid format.' } : decodePublishItems(root)
+}
+
+/** The same for what a publish command carries: a dictionary, of JSON or of tnetstring, with `items`. */
+export function decodePublishItems(root: Dictionary): PublishItem[] | PublishFault {
+  const values = field(root, 'items')
   if (values === undefined) return { error: "Invalid format: object does not contain 'items'" }
   if (!Array.isArray(values)) return { error: "Invalid format: object contains 'items' with wrong type" }
   const fault: Fault = { detail: '' }
@@ -82,7 +86,8 @@ export function decodePublishItem(value: Json | TnValue, topic = ''): PublishIte
 }
 
 type JsonObject = { [key: string]: Json }
-type Dictionary = JsonObject | Map<string, TnValue>
+/** What both encodings call an object. */
+export type Dictionary = JsonObject | Map<string, TnValue>
 type Value = Json | TnValue
 
 /** Says that something was wrong; `Fault.detail` says what. */

@@ -43,6 +43,16 @@ function pongDropped(scenario: string, requests: readonly string[]): Deviation {
   }
 }
 
+/** Where Pushpin leaves a request of the command socket without a reply. */
+function answeredBad(scenario: string): Deviation {
+  return {
+    scenario: `command: not readable: ${scenario}`,
+    reason: 'says what is wrong, so that a REQ peer does not wait for ever',
+    row: 'a request of the command socket that cannot be read gets no reply, and a REQ peer waits for ever',
+    shows: 'bad-request',
+  }
+}
+
 const TACKBOARD: readonly Deviation[] = [
   {
     scenario: 'head of the requests: no Connection header',
@@ -100,6 +110,23 @@ const TACKBOARD: readonly Deviation[] = [
   },
   pongDropped('answer: pong', [OPEN, 'TEXT 1\r\nx\r\n']),
   pongDropped('publish: a pong', [OPEN]),
+  {
+    scenario: 'command: not readable: JSON',
+    reason: 'commands may be JSON',
+    row: 'commands in JSON on 5563',
+    shows: 'success',
+  },
+  answeredBad('text'),
+  answeredBad('nothing'),
+  answeredBad('no dictionary'),
+  answeredBad('a number as id'),
+  answeredBad('no method at all'),
+  answeredBad('a number as method'),
+  answeredBad('arguments that are a list'),
+  answeredBad('arguments that are null'),
+  answeredBad('T in front of a tnetstring'),
+  answeredBad('two parts'),
+  answeredBad('no empty part'),
 ]
 
 const PUSHPIN: readonly Deviation[] = [

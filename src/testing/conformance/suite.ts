@@ -4,6 +4,7 @@ import { backendPortsFrom } from './routes.js'
 import type { BackendPorts } from './routes.js'
 import { collectScenarios } from './scenario.js'
 import { filters } from './scenarios/filters.js'
+import { commands } from './scenarios/commands.js'
 import { http } from './scenarios/http.js'
 import { publishDoor } from './scenarios/publish-door.js'
 import { publishZmq } from './scenarios/publish-zmq.js'
@@ -23,6 +24,7 @@ export const SCENARIOS = collectScenarios(
   publishZmq,
   http,
   filters,
+  commands,
 )
 
 const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).length

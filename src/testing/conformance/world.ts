@@ -1,5 +1,6 @@
 /** What one scenario has: the target, its own part of the backends, a name of its own for paths, channels and ids. */
 import { randomBytes } from 'node:crypto'
+import { Commander } from '../commander.js'
 import { PubPublisher, postPublish } from '../publish.js'
 import type { Item } from '../publish.js'
 import { RawClient } from '../raw-client.js'
@@ -106,6 +107,12 @@ export class World {
     const client = await RawClient.connect(this.target.ports.control)
     this.atEnd(() => client.destroy())
     return client
+  }
+
+  commander(): Commander {
+    const commander = Commander.connect(this.target.ports.command)
+    this.atEnd(() => commander.close())
+    return commander
   }
 
   /** POST /publish/. Throws unless the answer is 200. */

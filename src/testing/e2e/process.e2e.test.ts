@@ -119,7 +119,7 @@ describe('a stop', () => {
 })
 
 describe('a start', () => {
-  test.each(['client', 'control', 'pull', 'sub'] as const)(
+  test.each(['client', 'control', 'pull', 'sub', 'command'] as const)(
     'on a %s port that is taken fails with its address',
     async (which) => {
       const first = await start()
@@ -134,14 +134,15 @@ describe('a start', () => {
     },
   )
 
-  async function portsOf(): Promise<Record<'client' | 'control' | 'pull' | 'sub', number>> {
-    const [client = 0, control = 0, pull = 0, sub = 0] = await freePorts(4)
-    return { client, control, pull, sub }
+  async function portsOf(): Promise<Record<'client' | 'control' | 'pull' | 'sub' | 'command', number>> {
+    const [client = 0, control = 0, pull = 0, sub = 0, command = 0] = await freePorts(5)
+    return { client, control, pull, sub, command }
   }
 
   function confOf(ports: Awaited<ReturnType<typeof portsOf>>): string {
     return `[runner]\nhttp_port=127.0.0.1:${ports.client}\n[handler]\npush_in_http_port=${ports.control}
-push_in_spec=tcp://127.0.0.1:${ports.pull}\npush_in_sub_specs=tcp://127.0.0.1:${ports.sub}\n`
+push_in_spec=tcp://127.0.0.1:${ports.pull}\npush_in_sub_specs=tcp://127.0.0.1:${ports.sub}
+command_spec=tcp://127.0.0.1:${ports.command}\n`
   }
 })
 
