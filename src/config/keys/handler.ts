@@ -7,7 +7,7 @@ export const HANDLER_KEYS = [
     key: 'handler.ipc_file_mode',
     type: 'mode',
     shipped: '',
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'Permissions (octal) of `ipc://` sockets.',
   },
   {
@@ -87,8 +87,8 @@ export const HANDLER_KEYS = [
     type: 'specs',
     shipped: 'tcp://127.0.0.1:5563',
     absent: '',
-    meaning: NOT_YET,
-    doc: 'ZeroMQ REP socket to bind for commands.',
+    meaning: USED,
+    doc: 'ZeroMQ socket to bind for commands, from REQ and DEALER sockets; empty: none. It has no authentication: keep it private.',
   },
   {
     key: 'handler.state_spec',
