@@ -360,6 +360,11 @@ export function isForwardedFromTls(headers: readonly string[]): boolean {
   return proto === 'https' || proto === 'wss'
 }
 
+/** The same but for Date. */
+export function isFraming(name: string): boolean {
+  return isNeverRelayed(name) && name.toLowerCase() !== 'date'
+}
+
 /** The host a client asked for; `localhost` when it named none. */
 export function clientHost(head: Pick<ClientHead, 'headers'>): string {
   return headerValue(head.headers, 'host') || 'localhost'

@@ -20,13 +20,13 @@ import { headerValue } from '../wire/headers.js'
 import type { ChannelInstruct, Instruct } from '../wire/instruct-types.js'
 import type { Header } from '../wire/publish-types.js'
 import { withFilteredBody } from './body-filter.js'
-import { isNeverRelayed } from './forwarding.js'
+import { isFraming } from './forwarding.js'
 
 /** A whole response of ours to a client. */
 export interface HttpAnswer {
   readonly status: number
   readonly reason: string
-  /** Without framing headers. */
+  /** Without framing headers. Date is not written (uWebSockets.js has its own), but CORS and JSON-P tell of it. */
   readonly headers: readonly Header[]
   readonly body: Buffer
 }
@@ -184,5 +184,5 @@ export function refuseWebSocketEvents(target: Target, headers: readonly string[]
 
 export function answerOf(instruct: Instruct): HttpAnswer {
   const { code, reason, headers, body } = instruct.response
-  return { status: code, reason, headers: headers.filter(([name]) => !isNeverRelayed(name)), body }
+  return { status: code, reason, headers: headers.filter(([name]) => !isFraming(name)), body }
 }

@@ -6,7 +6,7 @@
 import type { Subscription } from './subscriptions.js'
 import { type HttpResponseFormat, PublishAction, type PublishItem } from '../wire/publish-types.js'
 import { splitList } from '../wire/header-params.js'
-import { isNeverRelayed } from './forwarding.js'
+import { isFraming } from './forwarding.js'
 import type { HttpAnswer } from './http-session.js'
 
 /** What an item means for a held response. */
@@ -46,7 +46,7 @@ export function publishedAnswer(held: HttpAnswer, format: HttpResponseFormat): H
   const inherited = held.headers.filter(([name]) => !named.has(name.toLowerCase()))
   const headers = [...inherited, ...format.headers].filter(([name]) => {
     const lower = name.toLowerCase()
-    return !lower.startsWith('grip-') && !unexposed.has(lower) && !isNeverRelayed(lower)
+    return !lower.startsWith('grip-') && !unexposed.has(lower) && !isFraming(lower)
   })
   return { status: format.code, reason: format.reason, headers, body: format.body }
 }

@@ -15,8 +15,8 @@ export const CONDITION_VALUES = [
   ...['header', 'log_level'],
 ] as const
 
-/** RFC 9110 §5.1 and §5.5, on byte strings. */
-const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
+/** Header names and methods (RFC 9110 §5.6.2), and header values (§5.5), on byte strings. */
+const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 // eslint-disable-next-line no-control-regex -- control bytes are what must not be in a header
 const CONTROL_BYTE = /[\x00-\x08\x0a-\x1f\x7f]/
 
@@ -119,12 +119,16 @@ function jsonpOf(props: Props): Jsonp {
   if (jsonpMode !== 'basic' && jsonpMode !== 'extended') {
     throw new LineFault("jsonp_mode must be set to 'basic' or 'extended'")
   }
+  const jsonpDefaultMethod = bytesOrNull(props.text('jsonp_defmethod'))
+  if (jsonpDefaultMethod !== null && jsonpDefaultMethod !== '' && !TOKEN.test(jsonpDefaultMethod)) {
+    throw new LineFault('jsonp_defmethod is no method')
+  }
   return {
     jsonpMode,
     jsonpCallback: bytesOrNull(props.text('jsonp_cb')),
     jsonpBody: bytesOrNull(props.text('jsonp_body')),
     jsonpDefaultCallback: bytesOrNull(props.text('jsonp_defcb')),
-    jsonpDefaultMethod: bytesOrNull(props.text('jsonp_defmethod')),
+    jsonpDefaultMethod,
   }
 }
 
@@ -134,7 +138,7 @@ function headerOf(text: string): readonly [name: string, value: string] {
   if (colon < 1) throw new LineFault("header must use format 'name:value'")
   const name = bytes.slice(0, colon)
   const value = bytes.slice(colon + 1).replace(/^ +/, '')
-  if (!HEADER_NAME.test(name)) throw new LineFault(`header has an invalid name: ${name}`)
+  if (!TOKEN.test(name)) throw new LineFault(`header has an invalid name: ${name}`)
   if (CONTROL_BYTE.test(value)) throw new LineFault(`header has an invalid value: ${name}`)
   return Object.freeze([name, value] as const)
 }

@@ -175,6 +175,7 @@ describe('faults', () => {
     ['a,ssl=true test', "ssl must be set to 'yes' or 'no'"],
     ['a,path_beg= test', 'path_beg cannot be empty'],
     ['a,path_beg test', 'path_beg cannot be empty'],
+    ['a,jsonp_defmethod="A B" test', 'jsonp_defmethod is no method'],
     ['a,jsonp_mode=x test', "jsonp_mode must be set to 'basic' or 'extended'"],
     ['a,header=x test', "header must use format 'name:value'"],
     ['a,header=:x test', "header must use format 'name:value'"],

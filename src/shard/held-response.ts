@@ -1,5 +1,6 @@
 /** A long poll: a request that is answered by the first publish, or by the backend's own answer when its time is up. */
 import { DeadlineEntry } from '../base/deadlines.js'
+import type { CrossOrigin } from '../grip/cross-origin.js'
 import { ContentMismatch, type HoldFilters, filterHeldItem } from '../grip/hold-filters.js'
 import { type HttpAnswer, acceptUnavailable, proxyFailed } from '../grip/http-session.js'
 import { ReceiverKind, type ResponseReceiver } from '../grip/receiver.js'
@@ -15,6 +16,8 @@ import type { ResponseSlot, SlotOwner } from './response-slot.js'
 export interface HeldResponseStart {
   /** What the client gets when nothing is published. */
   readonly answer: HttpAnswer
+  /** Null: the answer goes out as it is. */
+  readonly crossOrigin: CrossOrigin | null
   readonly timeoutMs: number
   readonly filters: HoldFilters | null
   readonly options: AnswerOptions
@@ -112,8 +115,10 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
 
   #answer(answer: HttpAnswer, outcome: string): void {
     if (this.#isEnded || !this.#slot.isOpen) return
-    const bytes = writeAnswer(this.#slot, answer, this.#start.options)
-    this.#start.answered(answer.status, bytes, outcome)
+    const { crossOrigin, options, answered } = this.#start
+    const shown = this.#isHolding ? crossOrigin?.held(answer) : crossOrigin?.error(answer)
+    const bytes = writeAnswer(this.#slot, shown ?? answer, options)
+    answered((shown ?? answer).status, bytes, outcome)
     this.#leave()
   }
 

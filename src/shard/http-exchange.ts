@@ -27,10 +27,13 @@ import {
 import { holdFilters } from '../grip/hold-filters.js'
 import { parseHostPort } from '../routing/host.js'
 import type { Route, Target } from '../routing/types.js'
+import type { Instruct } from '../wire/instruct-types.js'
 import { headerValue } from '../wire/headers.js'
+import type { JsonpScript } from '../grip/jsonp-response.js'
 import { countBackendFailure } from './backend-results.js'
 import { type ClientDoor, copyClientHead, hasRequestBody, headFault, isChunked } from './client-head.js'
 import type { ShardContext } from './context.js'
+import { type CrossOriginRequest, crossOriginOf } from './cross-origin.js'
 import { HeldResponse } from './held-response.js'
 import { HeldStream } from './held-stream.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
@@ -63,6 +66,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   readonly #startedMs: number
   #upload: HttpUpload | null = null
   #route: Route | null = null
+  /** Null: no CORS and no JSON-P. */
+  #crossOrigin: CrossOriginRequest | null = null
   #targetIndex = -1
   #session: HttpSession | null = null
   #backend: BackendExchange | null = null
@@ -81,6 +86,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #bodyBytes = 0
   #isWhole = false
   #writer: HttpWriter | null = null
+  /** The relayed body goes through it; null: as it is. */
+  #script: JsonpScript | null = null
 
   /** Call it inside the request callback of uWebSockets.js only: `req` is gone afterwards. */
   constructor(shared: HttpShared, res: uWS.HttpResponse, req: uWS.HttpRequest, door: ClientDoor) {
@@ -237,12 +244,15 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   /** Finds the route. An answer: the request ends here. */
   #open(): HttpAnswer | null {
-    const fault = headFault(this.#head)
-    this.#isLast = fault !== null || isChunked(this.#head.headers)
+    const malformed = headFault(this.#head)
+    this.#isLast = malformed !== null || isChunked(this.#head.headers)
     this.#slot.isClosing = this.#isLast
-    if (fault !== null) return badRequest(fault)
+    if (malformed !== null) return badRequest(malformed)
     this.#isCloseAsked = headerValue(this.#head.headers, 'connection')?.toLowerCase() === 'close'
     this.#route = matchRoute(this.#context, this.#head, 'http')
+    this.#crossOrigin = crossOriginOf(this.#context, this.#head, this.#route)
+    const fault = this.#crossOrigin?.fault ?? null
+    if (fault !== null) return fault
     return this.#route === null ? routeNotFound(this.#hostName()) : null
   }
 
@@ -287,7 +297,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       return this.#answer(this.#exhausted(), 'error')
     }
     this.#targetIndex++
-    const forwarded = this.#context.forwarding.forward(this.#head, route, target, {
+    const head = this.#crossOrigin?.head ?? this.#head
+    const forwarded = this.#context.forwarding.forward(head, route, target, {
       webSocket: false,
       nowEpochMs: this.#context.epochMs(),
     })
@@ -298,10 +309,10 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     this.#backend = this.#context.backend.request(
       {
         target,
-        method: this.#head.method,
+        method: head.method,
         path: forwarded.path,
         headers: forwarded.headers,
-        body: upload === null ? null : this.#bodyOf(upload),
+        body: this.#crossOrigin?.body ?? (upload === null ? null : this.#bodyOf(upload)),
         routePathBeg: route.pathBeg,
       },
       this,
@@ -333,7 +344,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         return true
       case State.Relaying:
       case State.Streaming:
-        return this.#isHead() || (this.#writer as HttpWriter).write(chunk)
+        return this.#isHead() || (this.#writer as HttpWriter).write(this.#script?.body(chunk) ?? chunk)
       case State.Collecting:
         this.#body.push(chunk)
         this.#bodyBytes += chunk.length
@@ -348,10 +359,9 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   /** The whole answer has come before anything was written. */
   #relayWhole(): void {
-    const { status, reason, headers } = this.#answerHead
-    const body = this.#takeBody()
+    const head = this.#relayedHead()
+    const body = this.#scripted(this.#takeBody(), true)
     const length = this.#isHead() ? this.#declaredLength() : body.length
-    const head = { status, reason, headers: relayedHeaders(headers) }
     this.#writer = new HttpWriter(this.#slot, null, () => {})
     this.#closeUpload()
     this.#writer.whole(head, body, length, this.#answerOptions())
@@ -359,11 +369,24 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #startRelay(): void {
-    const { status, reason, headers } = this.#answerHead
-    if (this.#isHead() || hasNoBody(status)) return
+    if (this.#isHead() || hasNoBody(this.#answerHead.status)) return
     this.#state = State.Relaying
-    const first = this.#takeBody()
-    this.#startBody({ status, reason, headers: relayedHeaders(headers) }, this.#declaredLength(), first)
+    const first = this.#scripted(this.#takeBody(), false)
+    this.#startBody(this.#relayedHead(), this.#script === null ? this.#declaredLength() : null, first)
+  }
+
+  #relayedHead(): ResponseHead {
+    const head = this.#crossOrigin?.crossOrigin.relayed(this.#answerHead) ?? this.#answerHead
+    return { ...head, headers: relayedHeaders(head.headers) }
+  }
+
+  /** What of the body is there, begun as a script where the client wants one. */
+  #scripted(body: Buffer, isWhole: boolean): Buffer {
+    const script = this.#crossOrigin?.crossOrigin.script(this.#answerHead) ?? null
+    if (script === null) return body
+    this.#script = script.rest
+    const pieces = [script.start, script.rest.body(body)]
+    return Buffer.concat(isWhole ? [...pieces, script.rest.end()] : pieces)
   }
 
   /** undici checks that a declared length is kept. */
@@ -385,6 +408,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #endRelay(): void {
     const writer = this.#writer as HttpWriter
     this.#closeUpload()
+    if (this.#script !== null) writer.write(this.#script.end())
     writer.end()
     if (!this.#slot.isOpen) this.#finishRelay()
   }
@@ -416,7 +440,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     }
     const { code, headers: kept } = verdict.head
     this.#state = State.Streaming
-    const head = { status: code, reason: verdict.head.reason, headers: relayedHeaders(kept.flat()) }
+    const shown = this.#crossOrigin?.crossOrigin.streamed(kept) ?? kept
+    const head = { status: code, reason: verdict.head.reason, headers: relayedHeaders(shown.flat()) }
     const writer = new HttpWriter(this.#slot, null, () => {
       if (this.#isWhole) this.#decide(true)
       else this.#backend?.resume()
@@ -438,8 +463,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       case 'answer':
         return this.#answer(verdict.answer, verdict.failed ? 'error' : 'relayed')
       case 'end-stream': {
-        const answer = answerOf(verdict.instruct)
-        return this.#answer({ ...answer, body: Buffer.concat([answer.body, verdict.text]) }, 'relayed')
+        const answer = answerOf(this.#streamedInstruct(verdict.instruct))
+        return this.#write({ ...answer, body: Buffer.concat([answer.body, verdict.text]) }, 'relayed')
       }
       case 'hold':
         // Nothing can follow the head of an answer to HEAD.
@@ -471,13 +496,26 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       instruct.hold === 'response'
         ? new HeldResponse(this.#shared, this.#slot, {
             answer: answerOf(instruct),
+            crossOrigin: this.#crossOrigin?.crossOrigin ?? null,
             timeoutMs: instruct.timeout * 1000,
             filters,
             options,
             answered,
           })
-        : new HeldStream(this.#shared, this.#slot, { instruct, isStreamed, filters, opened: answered })
+        : new HeldStream(this.#shared, this.#slot, {
+            instruct: this.#streamedInstruct(instruct),
+            isStreamed,
+            filters,
+            opened: answered,
+          })
     this.#context.hub.subscribe(held, channels)
+  }
+
+  /** With the headers that the client of a stream gets. */
+  #streamedInstruct(instruct: Instruct): Instruct {
+    if (this.#crossOrigin === null) return instruct
+    const { response } = instruct
+    return { ...instruct, response: { ...response, headers: this.#crossOrigin.crossOrigin.streamed(response.headers) } }
   }
 
   // The end.
@@ -489,6 +527,12 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #answer(answer: HttpAnswer, outcome: string): void {
+    const crossOrigin = this.#crossOrigin?.crossOrigin
+    const shown = outcome === 'error' ? crossOrigin?.error(answer) : crossOrigin?.answer(answer)
+    this.#write(shown ?? answer, outcome)
+  }
+
+  #write(answer: HttpAnswer, outcome: string): void {
     if (this.#state === State.Ended || !this.#slot.isOpen) return
     const options = this.#answerOptions()
     this.#end()

@@ -7,6 +7,7 @@
  */
 import type uWS from 'uWebSockets.js'
 import { Buffer } from 'node:buffer'
+import { isNeverRelayed } from '../grip/forwarding.js'
 import type { HttpAnswer } from '../grip/http-session.js'
 import { nativeString, writeHeaders } from './native-headers.js'
 import type { ResponseSlot } from './response-slot.js'
@@ -37,7 +38,10 @@ export function writeAnswer(slot: ResponseSlot, answer: HttpAnswer, options: Ans
   const { status, reason, headers, body } = answer
   res.cork(() => {
     writeStatus(res, status, reason)
-    writeHeaders(res, headers)
+    writeHeaders(
+      res,
+      headers.filter(([name]) => !isNeverRelayed(name)),
+    )
     endWhole(slot, status, body, body.length, options)
   })
   slot.ended()

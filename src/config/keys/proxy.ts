@@ -21,8 +21,8 @@ export const PROXY_KEYS = [
     key: 'proxy.auto_cross_origin',
     type: 'boolean',
     shipped: 'false',
-    meaning: NOT_YET,
-    doc: 'Whether CORS headers and JSON-P wrapping are added on all routes.',
+    meaning: USED,
+    doc: 'Whether all routes add CORS headers and answer JSON-P, as with the route option `aco`.',
   },
   {
     key: 'proxy.accept_x_forwarded_protocol',

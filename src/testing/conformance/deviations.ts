@@ -53,6 +53,26 @@ function answeredBad(scenario: string): Deviation {
   }
 }
 
+function jsonpRefused(scenario: string, parameter: string): Deviation {
+  return {
+    scenario,
+    reason: 'a script element must not write the head of a request to the backend',
+    row: 'JSON-P parameters put spaces and line breaks into the head of the request to the backend',
+    shows: [
+      '',
+      '400 Bad Request',
+      [
+        'Content-Type: text/plain',
+        'Access-Control-Allow-Methods: OPTIONS, HEAD, GET, POST, PUT, DELETE',
+        'Access-Control-Allow-Credentials: true',
+        'Access-Control-Allow-Origin: *',
+        'Access-Control-Max-Age: 3600',
+      ],
+      `Invalid ${parameter} parameter.\n`,
+    ],
+  }
+}
+
 const TACKBOARD: readonly Deviation[] = [
   {
     scenario: 'head of the requests: no Connection header',
@@ -108,6 +128,8 @@ const TACKBOARD: readonly Deviation[] = [
     row: 'a held stream without a body',
     shows: ['cut off', '201 Made', ['X-A: 1'], 'hello'],
   },
+  jsonpRefused('JSON-P: a line break in a header of _headers', '_headers'),
+  jsonpRefused('JSON-P: a method that is no token reaches the backend', '_method'),
   pongDropped('answer: pong', [OPEN, 'TEXT 1\r\nx\r\n']),
   pongDropped('publish: a pong', [OPEN]),
   {

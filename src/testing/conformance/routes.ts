@@ -43,6 +43,12 @@ export function routeLines({ main, dead, own }: BackendPorts): string[] {
     `dead-debug.test,debug ${refused},over_http`,
     `dead-two.test,debug ${refused},over_http ${refused},over_http`,
     `http.test ${target}`,
+    `aco.test,aco ${target}`,
+    `aco-debug.test,aco,debug ${target}`,
+    `aco-basic.test,aco,jsonp_mode=basic ${target}`,
+    `aco-body.test,aco,jsonp_cb=cb,jsonp_body=data,jsonp_defcb=fallback ${target}`,
+    `aco-method.test,aco,jsonp_defmethod=PATCH ${target}`,
+    `aco-dead.test,aco ${refused}`,
     ...own.map((port, index) => `${ownHost(index)} 127.0.0.1:${port},over_http`),
   ]
 }

@@ -3,6 +3,7 @@ import { freePorts } from '../free-ports.js'
 import { backendPortsFrom } from './routes.js'
 import type { BackendPorts } from './routes.js'
 import { collectScenarios } from './scenario.js'
+import { crossOrigin } from './scenarios/cross-origin.js'
 import { filters } from './scenarios/filters.js'
 import { commands } from './scenarios/commands.js'
 import { http } from './scenarios/http.js'
@@ -25,6 +26,7 @@ export const SCENARIOS = collectScenarios(
   http,
   filters,
   commands,
+  crossOrigin,
 )
 
 const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).length

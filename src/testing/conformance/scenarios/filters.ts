@@ -1,11 +1,12 @@
 /** Filters of subscriptions: the same cases on a stream, a long poll and a WebSocket; build-id of first bodies. */
 import { responseItem, streamItem } from '../../publish.js'
 import type { Item } from '../../publish.js'
+import { once, play, script } from '../http-play.js'
+import type { Backend, Headers, Play, Seen } from '../http-play.js'
 import type { Scenario } from '../scenario.js'
 import { GRIP_BARE, OPEN, control, ok, text, woh } from '../woh.js'
 import type { Answer, WohOptions, WohStage } from '../woh.js'
-import { INSTRUCT, INSTRUCT_FAULT, PLAIN_FAULT, once, play, script } from './http.js'
-import type { Backend, Headers, Play, Seen } from './http.js'
+import { INSTRUCT, INSTRUCT_FAULT, PLAIN_FAULT } from './http.js'
 
 const AREA = 'filters'
 
