@@ -116,8 +116,9 @@ function joinedValues(headers: readonly string[]): Map<string, string> {
   const spellings = new Map<string, string>()
   const values = new Map<string, string>()
   for (let index = 0; index < headers.length; index += 2) {
-    const lower = (headers[index] as string).toLowerCase()
-    const name = spellings.get(lower) ?? headers[index]
+    const spelling = headers[index] as string
+    const lower = spelling.toLowerCase()
+    const name = spellings.get(lower) ?? spelling
     const value = headers[index + 1] as string
     spellings.set(lower, name)
     values.set(name, values.has(name) ? `${values.get(name) as string}, ${value}` : value)

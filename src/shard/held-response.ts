@@ -116,7 +116,8 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
   #answer(answer: HttpAnswer, outcome: string): void {
     if (this.#isEnded || !this.#slot.isOpen) return
     const { crossOrigin, options, answered } = this.#start
-    const shown = this.#isHolding ? crossOrigin?.held(answer) : crossOrigin?.error(answer)
+    const isEarly = outcome === 'error' && !this.#isHolding
+    const shown = isEarly ? crossOrigin?.error(answer) : crossOrigin?.held(answer)
     const bytes = writeAnswer(this.#slot, shown ?? answer, options)
     answered((shown ?? answer).status, bytes, outcome)
     this.#leave()
