@@ -27,10 +27,13 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/**/*.ts', 'native-bench/**/*.ts'],
+    files: ['src/**/*.ts', 'loadtest/**/*.ts', 'native-bench/**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: {
-      parserOptions: { project: ['tsconfig.json', 'native-bench/tsconfig.json'], tsconfigRootDir: root },
+      parserOptions: {
+        project: ['tsconfig.json', 'loadtest/tsconfig.json', 'native-bench/tsconfig.json'],
+        tsconfigRootDir: root,
+      },
     },
     rules: {
       'no-unused-vars': 'off',

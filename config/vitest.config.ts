@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: ['src/**/*.test.ts', 'native-bench/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'loadtest/**/*.test.ts', 'native-bench/**/*.test.ts'],
           exclude: ['**/*.e2e.test.ts'],
           sequence: { groupOrder: 0 },
         },
