@@ -15,6 +15,12 @@ export const GRIP_REQUEST_BYTES_MAX = 100_000
 /** A directive of a body's template, while its end has not come: no name is that long, and no body is kept for it. */
 export const FORMAT_FIELD_BYTES_MAX = 65_536
 
+/**
+ * What the operations of one body-patch may put into a body, in bytes and a few per value: a dozen copies of a body into
+ * itself would make gigabytes of it, for each long poll anew.
+ */
+export const PATCH_WEIGHT_MAX = 2_097_152
+
 /** Content a WebSocket client may have waiting for its backend before Pushpin would stall it. */
 export const WS_MESSAGE_BYTES_MAX = 200_000
 /** Content from the backend that the client has not read, above which no further request is made. */

@@ -1,10 +1,11 @@
 /**
  * Long polls (reference: Grip-Hold: response): what a held request is answered with.
  *
- * Not here yet: retries (hint, first subscription, a prev-id that does not match), filters and body-patch.
+ * Not here yet: retries (hint, first subscription, a prev-id that does not match).
  */
 import type { Subscription } from './subscriptions.js'
 import { type HttpResponseFormat, PublishAction, type PublishItem } from '../wire/publish-types.js'
+import { type PatchFault, patchBody } from '../wire/json-patch.js'
 import { splitList } from '../wire/header-params.js'
 import { isFraming } from './forwarding.js'
 import type { HttpAnswer } from './http-session.js'
@@ -16,8 +17,6 @@ export const ResponseVerdict = {
   Ignore: 'ignore',
   /** Its prev-id is not the one the subscription waits for. */
   WrongPrevId: 'wrong-prev-id',
-  /** body-patch is not supported yet. */
-  NoBody: 'no-body',
 } as const
 export type ResponseVerdict = (typeof ResponseVerdict)[keyof typeof ResponseVerdict]
 
@@ -28,8 +27,12 @@ export function judgeResponse(
 ): ResponseVerdict {
   if (format.action !== PublishAction.Send) return ResponseVerdict.Ignore
   if (subscription.prevId !== null && subscription.prevId !== item.prevId) return ResponseVerdict.WrongPrevId
-  if (format.bodyPatch !== null) return ResponseVerdict.NoBody
   return ResponseVerdict.Answer
+}
+
+/** The body that is published, ahead of the filters; a fault: there is none. */
+export function publishedBody(held: HttpAnswer, { body, bodyPatch }: HttpResponseFormat): Buffer | PatchFault {
+  return bodyPatch === null ? body : patchBody(held.body, bodyPatch)
 }
 
 /**

@@ -4,11 +4,11 @@ import type { CrossOrigin } from '../grip/cross-origin.js'
 import { ContentMismatch, type HoldFilters, filterHeldItem } from '../grip/hold-filters.js'
 import { type HttpAnswer, acceptUnavailable, proxyFailed } from '../grip/http-session.js'
 import { ReceiverKind, type ResponseReceiver } from '../grip/receiver.js'
-import { ResponseVerdict, judgeResponse, publishedAnswer } from '../grip/response-hold.js'
+import { ResponseVerdict, judgeResponse, publishedAnswer, publishedBody } from '../grip/response-hold.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import { unreachable } from '../base/assert.js'
 import type { HttpResponseFormat, PublishItem } from '../wire/publish-types.js'
-import { filteredContent } from './filtered-content.js'
+import { filteredContent, patchedBody } from './filtered-content.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { type AnswerOptions, writeAnswer } from './http-writer.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
@@ -57,7 +57,8 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     const { counters } = this.#shared.context
     const verdict = judgeResponse(item, format, subscription)
     if (verdict === ResponseVerdict.WrongPrevId) return counters.add('drop_prev_id')
-    const filtered = filterHeldItem(item, format.contentFilters, format.body, subscription, this.#start.filters)
+    const published = patchedBody(this.#shared.context, publishedBody(this.#start.answer, format))
+    const filtered = filterHeldItem(item, format.contentFilters, published, subscription, this.#start.filters)
     if (filtered instanceof ContentMismatch) return this.#mismatched(filtered)
     if (subscription.prevId !== null) subscription.prevId = item.id
     if (filtered === null) return counters.add('drop_filter')
@@ -69,8 +70,6 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
       }
       case ResponseVerdict.Ignore:
         return
-      case ResponseVerdict.NoBody:
-        return counters.add('drop_bad_item')
       default:
         return unreachable(verdict)
     }

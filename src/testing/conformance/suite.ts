@@ -4,6 +4,7 @@ import { backendPortsFrom } from './routes.js'
 import type { BackendPorts } from './routes.js'
 import { collectScenarios } from './scenario.js'
 import { crossOrigin } from './scenarios/cross-origin.js'
+import { bodyPatch } from './scenarios/body-patch.js'
 import { filters } from './scenarios/filters.js'
 import { commands } from './scenarios/commands.js'
 import { http } from './scenarios/http.js'
@@ -25,6 +26,7 @@ export const SCENARIOS = collectScenarios(
   publishZmq,
   http,
   filters,
+  bodyPatch,
   commands,
   crossOrigin,
 )
