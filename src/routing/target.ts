@@ -4,6 +4,7 @@ import { LineFault, Props, type Warn } from './props.js'
 import { TargetKind } from './types.js'
 import type { Section } from './line.js'
 import type { Target } from './types.js'
+import { type ZhttpRoute, zhttpSpecFault } from './zhttp-spec.js'
 
 export const TARGET_FLAGS = ['ssl', 'untrusted', 'trust_connect_host', 'insecure', 'over_http', 'one_event'] as const
 export const TARGET_VALUES = [
@@ -62,8 +63,9 @@ function addressOf(value: string): Address {
   return { kind: TargetKind.Http, host, port, spec: '' }
 }
 
-function zeroMqAddress(kind: TargetKind, spec: string): Address {
-  if (spec === '') throw new LineFault('target bad format')
+function zeroMqAddress(kind: ZhttpRoute['kind'], spec: string): Address {
+  const fault = zhttpSpecFault(kind, spec)
+  if (fault !== null) throw new LineFault(fault === 'port' ? 'target invalid port' : 'target bad format')
   return { kind, host: '', port: 0, spec }
 }
 
