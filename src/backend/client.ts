@@ -3,26 +3,27 @@ import { unreachable } from '../base/assert.js'
 import { TargetKind } from '../routing/types.js'
 import { type BackendSettings, HttpBackendClient } from './http-client.js'
 import { InternalBackendClient, type PublishSink } from './internal-client.js'
-import {
-  type BackendClient,
-  type BackendExchange,
-  type BackendHandler,
-  type BackendRequest,
-  FailureKind,
-} from './types.js'
+import type { OpenBackendSocket } from './socket-types.js'
+import type { BackendClient, BackendExchange, BackendHandler, BackendRequest } from './types.js'
+import { BackendWebSocket } from './ws-client.js'
+import type { ZhttpClient } from './zhttp-client.js'
 
-/** `publish` takes what the demo page publishes. */
-export function createBackendClient(settings: BackendSettings, publish: PublishSink): BackendClient {
-  return new BackendClients(new HttpBackendClient(settings), new InternalBackendClient(publish))
+export interface BackendClientOptions {
+  readonly settings: BackendSettings
+  /** Takes what the demo page publishes. */
+  readonly publish: PublishSink
+  readonly zhttp: ZhttpClient
 }
 
-class BackendClients implements BackendClient {
+export class BackendClients implements BackendClient {
   readonly #http: BackendClient
   readonly #internal: BackendClient
+  readonly #zhttp: ZhttpClient
 
-  constructor(http: BackendClient, internal: BackendClient) {
-    this.#http = http
-    this.#internal = internal
+  constructor({ settings, publish, zhttp }: BackendClientOptions) {
+    this.#http = new HttpBackendClient(settings)
+    this.#internal = new InternalBackendClient(publish)
+    this.#zhttp = zhttp
   }
 
   request(request: BackendRequest, handler: BackendHandler): BackendExchange {
@@ -35,25 +36,18 @@ class BackendClients implements BackendClient {
         return this.#internal.request(request, handler)
       case TargetKind.Zhttp:
       case TargetKind.ZhttpReq:
-        return refuse(handler, 'zhttp targets are not supported in this version')
+        return this.#zhttp.request(request, handler)
       default:
         return unreachable(kind)
     }
   }
 
-  async close(): Promise<void> {
-    await Promise.all([this.#http.close(), this.#internal.close()])
-  }
-}
+  readonly openSocket: OpenBackendSocket = (request, handler) =>
+    request.target.kind === TargetKind.Zhttp
+      ? this.#zhttp.webSocket(request, handler)
+      : new BackendWebSocket(request, handler)
 
-function refuse(handler: BackendHandler, message: string): BackendExchange {
-  const timer = setImmediate(() => {
-    handler.handleFailure({ kind: FailureKind.Generic, bodySent: false, message })
-  })
-  return {
-    abort: () => {
-      clearImmediate(timer)
-    },
-    resume: () => {},
+  async close(): Promise<void> {
+    await Promise.all([this.#http.close(), this.#internal.close(), this.#zhttp.close()])
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Outgoing HTTP as sessions see it. Real targets, the built-in test and demo targets and (later) zhttp targets all
+ * Outgoing HTTP as sessions see it. HTTP backends, workers behind ZeroMQ, the built-in test and demo targets all
  * implement BackendClient, so a session never knows which one answers.
  */
 import type { Readable } from 'node:stream'
@@ -19,6 +19,11 @@ export interface BackendRequest {
    * `headers` carries, or chunked when they carry none.
    */
   readonly body: null | Buffer | readonly Buffer[] | Readable
+  /**
+   * The body must not leave before the backend has shown that it is there, so that a failure until then means that it
+   * has not had it. Only zhttp targets look: elsewhere a connection shows it.
+   */
+  readonly bodyOnceAcknowledged?: boolean
 }
 
 export const FailureKind = {
@@ -30,6 +35,17 @@ export const FailureKind = {
   Tls: 'tls',
   /** Everything else on the way: DNS, unreachable, reset, end before the answer, malformed answer. */
   Generic: 'generic',
+  // What only a zhttp target can tell.
+  /** No worker is connected, or none has room. */
+  Unavailable: 'unavailable',
+  /** The worker has said nothing for too long. */
+  SessionTimeout: 'session-timeout',
+  /** The worker may not ask the address. */
+  Policy: 'policy',
+  /** The worker wants a Content-Length. */
+  LengthRequired: 'length-required',
+  /** The worker lost its own connection. */
+  Disconnected: 'disconnected',
   /** We aborted it. */
   Aborted: 'aborted',
 } as const

@@ -3,7 +3,7 @@
  *
  * What `ws` would decide for itself is taken from it: the request head goes out as it was built, subprotocol and
  * extensions of the answer are the session's business, pings are answered by nobody, a refusal is handed over with its
- * body. Nothing is called before connect() has returned, and nothing after terminate().
+ * body.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import net from 'node:net'
@@ -13,50 +13,8 @@ import { bytesOfByteString } from '../base/bytes.js'
 import { WS_BACKEND_MESSAGE_BYTES_MAX, WS_QUEUED_MESSAGE_BYTES, WS_REJECT_RELAY_BYTES_MAX } from '../base/limits.js'
 import type { Target } from '../routing/types.js'
 import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
-import { type BackendFailure, FailureKind } from './types.js'
-
-export interface BackendWebSocketRequest {
-  readonly target: Target
-  /** Value of Host: also the name for SNI and certificates. */
-  readonly host: string
-  /** Path and query, percent-encoded, beginning with `/`. */
-  readonly path: string
-  /** name, value, name, value …: byte strings, `Host` first. The headers of the handshake itself are added. */
-  readonly headers: readonly string[]
-  /** No answer for this long after the connection is there: connect-timeout. */
-  readonly handshakeTimeoutMs: number
-}
-
-/** An answer other than 101. `headers`: flat list of byte strings as received. */
-export interface BackendRejection {
-  readonly status: number
-  readonly reason: string
-  readonly headers: readonly string[]
-  readonly body: Buffer
-}
-
-/**
- * First exactly one of open, rejected and failure; after open any number of messages, pings and pongs, then exactly one
- * of closed and gone. Buffers are the receiver's to keep.
- */
-export interface BackendWebSocketHandler {
-  /** 101. `headers` as received: flat list of byte strings. */
-  handleSocketOpen(headers: readonly string[]): void
-  /** The body has at most WS_REJECT_RELAY_BYTES_MAX bytes; with a longer one the opening fails. */
-  handleSocketRejected(rejection: BackendRejection): void
-  handleSocketFailure(failure: BackendFailure): void
-  handleSocketMessage(content: Buffer, isBinary: boolean): void
-  handleSocketPing(content: Buffer): void
-  handleSocketPong(content: Buffer): void
-  /** Everything that came in one piece has been handed over. */
-  handleSocketTurn(): void
-  /** All that was to be sent has been handed to the kernel. */
-  handleSocketWritten(): void
-  /** The backend sent a close frame and has had ours. code null: it had none. `reason` is a byte string. */
-  handleSocketClosed(code: number | null, reason: string): void
-  /** The connection ended without a close frame of the backend, or by what no WebSocket may send. */
-  handleSocketGone(message: string): void
-}
+import type { BackendSocket, BackendSocketHandler, BackendSocketRequest } from './socket-types.js'
+import { FailureKind } from './types.js'
 
 /** A backend that has closed the WebSocket is to hang up within this time; then we do. */
 const HANG_UP_MS = 1_000
@@ -68,9 +26,9 @@ const NORMAL = 1000
 const NO_CODE = 1005
 const NO_CLOSE_FRAME = 1006
 
-export class BackendWebSocket {
-  readonly #request: BackendWebSocketRequest
-  #handler: BackendWebSocketHandler | null
+export class BackendWebSocket implements BackendSocket {
+  readonly #request: BackendSocketRequest
+  #handler: BackendSocketHandler | null
   #ws: WebSocket | null = null
   #socket: net.Socket | null = null
   #isConnected = false
@@ -89,7 +47,7 @@ export class BackendWebSocket {
     if (--this.#queuedMessages === 0) this.#handler?.handleSocketWritten()
   }
 
-  constructor(request: BackendWebSocketRequest, handler: BackendWebSocketHandler) {
+  constructor(request: BackendSocketRequest, handler: BackendSocketHandler) {
     this.#request = request
     this.#handler = handler
   }
@@ -128,7 +86,6 @@ export class BackendWebSocket {
       : (this.#socket?.writableLength ?? 0) + this.#queuedMessages * WS_QUEUED_MESSAGE_BYTES
   }
 
-  /** `content` must not change any more. */
   send(content: Buffer, isBinary: boolean): void {
     this.#queuedMessages++
     this.#ws?.send(content, { binary: isBinary }, this.#written)
@@ -144,13 +101,12 @@ export class BackendWebSocket {
     this.#ws?.pong(content, true, this.#written)
   }
 
-  /** Sends a close frame, with 1000 in place of a code that none may carry. Closed or gone follows. */
-  close(code: number, reason: string): void {
+  /** Sends a close frame, with 1000 in place of no code and of one that none may carry. Closed or gone follows. */
+  close(code: number | null, reason: string): void {
     this.#isClosing = true
-    this.#ws?.close(isSendable(code) ? code : NORMAL, bytesOfByteString(reason))
+    this.#ws?.close(code !== null && isSendable(code) ? code : NORMAL, bytesOfByteString(reason))
   }
 
-  /** Ends the connection at once. */
   terminate(): void {
     this.#handler = null
     this.#clearTimers()
@@ -317,7 +273,7 @@ export class BackendWebSocket {
   }
 
   /** The handler, for its last call. */
-  #take(): BackendWebSocketHandler | null {
+  #take(): BackendSocketHandler | null {
     const handler = this.#handler
     this.#handler = null
     this.#clearTimers()

@@ -87,6 +87,35 @@ export const WS_BACKEND_MESSAGE_BYTES_MAX = 16_777_216
 /** What a message that waits for a native WebSocket backend costs besides its content: its entry in the socket's queue. */
 export const WS_QUEUED_MESSAGE_BYTES = 256
 
+/** Bytes that either side of a ZHTTP session may send before the other has said that it has taken some (Pushpin's value). */
+export const ZHTTP_WINDOW_BYTES = 200_000
+/**
+ * What a worker may be ahead of its client in one session. The window is less, but Pushpin only warns of workers that
+ * do not keep it, and those that answer in one packet never do; so this is what one session may cost in memory.
+ */
+export const ZHTTP_UNREAD_BYTES_MAX = 67_108_864
+/** Body of a request to a `zhttpreq` target, which must fit one packet (Pushpin's value, also told to the worker). */
+export const ZHTTP_REQUEST_BYTES_MAX = 1_000_000
+/** A ZHTTP session whose worker is silent for this long is over (Pushpin's value; workers count on it). */
+export const ZHTTP_SESSION_EXPIRE_MS = 60_000
+/** So often a ZHTTP session shows that it is there (Pushpin's value). */
+export const ZHTTP_KEEP_ALIVE_MS = 45_000
+/** A worker that has not answered the close of a WebSocket after this long is told that nobody waits for it. */
+export const ZHTTP_CLOSE_MS = 30_000
+/** Sessions in one ZHTTP packet (Pushpin's value; its own decoder takes no more). */
+export const ZHTTP_IDS_MAX = 128
+/** Different `zhttp` and `zhttpreq` specs in the routes; those above it are not bound (Pushpin's value). */
+export const ZHTTP_ROUTES_MAX = 100
+/** First packets of sessions that ZeroMQ holds for each worker that does not take them (Pushpin's value). */
+export const ZHTTP_FIRST_PACKETS_MAX = 100
+/** Other packets that ZeroMQ holds for each worker or for us (Pushpin's value). */
+export const ZHTTP_PACKETS_MAX = 101_000
+/** Requests that wait for a worker of one `zhttpreq` target, and their bytes; further ones get a 502 at once. */
+export const ZHTTP_WAITING_MAX = 10_000
+export const ZHTTP_WAITING_BYTES_MAX = 67_108_864
+/** Shutdown: how long ZeroMQ may go on telling workers that their sessions are over (Pushpin's value). */
+export const ZHTTP_LINGER_MS = 500
+
 /**
  * Published ids remembered for de-duplication: 60 s of 16,000 ids a second. An entry takes about 200 bytes, so a
  * publisher that sends endless new ids costs 200 MB at most; above it the oldest half is forgotten.
@@ -142,4 +171,6 @@ assert(UPLOAD_PULSE_MS * 2 <= 10_000, 'a pulse may be late once before uWebSocke
 assert(CHANNEL_BYTES_MAX < 0xffff, 'a bus topic carries the channel length in 16 bits; 0xffff marks private topics')
 assert(BARRIER_RETRY_MS * 4 <= BARRIER_DEADLINE_MS, 'a barrier is retried several times before it fails')
 assert(WS_SLOW_BYTES + WS_LOOK_BYTES <= WS_BACKPRESSURE_BYTES_MAX, 'a socket is found slow before it is over its cap')
+assert(ZHTTP_KEEP_ALIVE_MS < ZHTTP_SESSION_EXPIRE_MS, 'a session shows that it is there before it counts as gone')
+assert(ZHTTP_WINDOW_BYTES <= ZHTTP_UNREAD_BYTES_MAX, 'what a worker may send is not too much')
 assert(WS_MESSAGE_BYTES_MAX <= WS_RESPONSE_BYTES_MAX, 'what a client may send, a backend may answer')

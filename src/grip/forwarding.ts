@@ -6,7 +6,7 @@
  */
 import { canonicalAddress, isAddress } from '../base/ip.js'
 import type { Settings, XffRule } from '../config/types.js'
-import type { Route, Target } from '../routing/types.js'
+import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { headerValue, trimBlanks } from '../wire/headers.js'
 import { type JwtKey, Signer, decodeSigningKey, decodeVerifyingKey, verifyToken } from '../wire/jwt.js'
 import type { Header } from '../wire/publish-types.js'
@@ -135,15 +135,21 @@ export class Forwarding {
     return { host: addressed.host, path: addressed.path, headers, trusted, gripActive: !trusted && !route.noGrip }
   }
 
-  /** For a WebSocket of our own: without the client's handshake, whose headers belong to its connection. */
+  /**
+   * For a WebSocket of our own: without the client's handshake, whose headers belong to its connection. A worker behind
+   * ZeroMQ makes no handshake with us, so it is shown that of the client.
+   */
   forwardWebSocket(head: ClientHead, route: Route, target: Target, nowEpochMs: number): Forwarded | null {
     const forwarded = this.forward(head, route, target, { webSocket: true, nowEpochMs })
     if (forwarded === null) return null
+    const isDropped = (name: string): boolean =>
+      target.kind === TargetKind.Zhttp ? NOT_FOR_WORKERS.has(name) : HANDSHAKE.has(name)
     const headers: string[] = []
     for (let index = 0; index < forwarded.headers.length; index += 2) {
       const name = forwarded.headers[index] as string
-      if (!HANDSHAKE.has(name.toLowerCase())) headers.push(name, forwarded.headers[index + 1] as string)
+      if (!isDropped(name.toLowerCase())) headers.push(name, forwarded.headers[index + 1] as string)
     }
+    if (target.kind === TargetKind.Zhttp) headers.push('Upgrade', 'websocket')
     if (!route.noGrip) headers.push('Sec-WebSocket-Extensions', 'grip')
     return { ...forwarded, headers }
   }
@@ -292,9 +298,8 @@ const NEVER_FORWARDED = [
 ]
 
 /** Made anew for each hop; a body an upgrade request cannot have. Sec-WebSocket-Protocol passes. */
-const HANDSHAKE = new Set([
-  ...['content-length', 'sec-websocket-extensions', 'sec-websocket-key', 'sec-websocket-version'],
-])
+const NOT_FOR_WORKERS = new Set(['content-length', 'sec-websocket-extensions'])
+const HANDSHAKE = new Set([...NOT_FOR_WORKERS, 'sec-websocket-key', 'sec-websocket-version'])
 
 function isNotForEvents(lower: string): boolean {
   switch (lower) {

@@ -21,6 +21,7 @@ import type { ChannelInstruct, Instruct } from '../wire/instruct-types.js'
 import type { Header } from '../wire/publish-types.js'
 import { withFilteredBody } from './body-filter.js'
 import { isFraming } from './forwarding.js'
+import type { BackendFailureKind } from './ws-request.js'
 
 /** A whole response of ours to a client. */
 export interface HttpAnswer {
@@ -155,6 +156,20 @@ export class HttpSession {
   handleTargetsExhausted(): HttpAnswer {
     const tried = this.route.targets.map((target) => target.name).join(', ')
     return this.#failed(`Unable to connect to any targets. Tried: ${tried}`)
+  }
+
+  /** The backend failed in a way that no other target mends. */
+  handleFailure(kind: BackendFailureKind): HttpAnswer {
+    switch (kind) {
+      case 'length-required':
+        return textAnswer(411, 'Length Required', 'Must provide Content-Length header.')
+      case 'policy':
+        return this.#failed('Error: Origin host/IP blocked.')
+      case 'session-timeout':
+        return this.#failed('Error: zhttp service for route is unreachable.')
+      default:
+        return proxyFailed(null)
+    }
   }
 
   #failed(debugMessage: string): HttpAnswer {

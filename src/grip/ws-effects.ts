@@ -71,8 +71,8 @@ export type WsTunnelEffect =
   | WsEndedEffect
   /** Open a WebSocket to the backend; exactly one of handleBackendOpen, handleRejected and handleFailure follows. */
   | { readonly kind: 'connect' }
-  /** Send the backend a close frame; handleBackendClosed or handleBackendGone follows. */
-  | { readonly kind: 'backend-close'; readonly code: number; readonly reason: string }
+  /** Send the backend a close frame (code null: without one); handleBackendClosed or handleBackendGone follows. */
+  | { readonly kind: 'backend-close'; readonly code: number | null; readonly reason: string }
   /** Give the connection to the backend up, at once and without a close frame; nothing of it follows. */
   | { readonly kind: 'backend-terminate' }
 

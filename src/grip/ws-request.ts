@@ -12,9 +12,22 @@ export type WsRequestEffect = Extract<WsEffect, { kind: 'request' }>
 export const WsSent = { Nothing: 'nothing', Open: 'open', Content: 'content', Disconnect: 'disconnect' } as const
 export type WsSent = (typeof WsSent)[keyof typeof WsSent]
 
+/** As backend/types.ts names them. */
+export type BackendFailureKind =
+  | 'connect'
+  | 'connect-timeout'
+  | 'tls'
+  | 'generic'
+  | 'aborted'
+  | 'unavailable'
+  | 'session-timeout'
+  | 'policy'
+  | 'length-required'
+  | 'disconnected'
+
 /** Why a request failed; what backend/ reports fits this shape. */
 export interface WsRequestFailure {
-  readonly kind: 'connect' | 'connect-timeout' | 'tls' | 'generic' | 'aborted'
+  readonly kind: BackendFailureKind
   /** Whether the whole body (an empty one: the head) had been handed to the connection. */
   readonly bodySent: boolean
 }
@@ -26,7 +39,8 @@ export function isUnreached({ kind }: WsRequestFailure): boolean {
 
 /** The backend cannot have handled the request: it was not reached, or did not get all of it. */
 export function isUnhandled(failure: WsRequestFailure): boolean {
-  return isUnreached(failure) || (failure.kind === 'generic' && !failure.bodySent)
+  const { kind, bodySent } = failure
+  return isUnreached(failure) || ((kind === 'generic' || kind === 'session-timeout') && !bodySent)
 }
 
 /** Lives from the first sending of a request until it is answered or given up. */

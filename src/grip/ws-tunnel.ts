@@ -64,8 +64,7 @@ export class WsTunnel extends WsClientHalf {
       this.handleClientGone(nowMs)
       return
     }
-    // As in Pushpin, whatever has no code becomes 1000 on the other side.
-    this.#closeBackend(code ?? 1000, reason)
+    this.#closeBackend(code, reason)
     this.leaveClient(nowMs)
   }
 
@@ -87,7 +86,7 @@ export class WsTunnel extends WsClientHalf {
   override handlePublishClose(code: number, reason: string, nowMs: number): void {
     // A session that has not opened holds no channel.
     if (this.#link === Link.Idle || this.#link === Link.Connecting || this.isEnding) return
-    this.#closeBackend(1000, '')
+    this.#closeBackend(null, '')
     this.sendClose(code < 0 ? 1000 : code, reason, nowMs)
   }
 
@@ -169,7 +168,7 @@ export class WsTunnel extends WsClientHalf {
   protected override detach(): void {
     if (this.#link !== Link.Open) return
     this.isDetached = true
-    this.#closeBackend(1000, '')
+    this.#closeBackend(null, '')
   }
 
   protected override abandonBackend(): void {
@@ -179,7 +178,7 @@ export class WsTunnel extends WsClientHalf {
     this.#link = Link.Over
   }
 
-  #closeBackend(code: number, reason: string): void {
+  #closeBackend(code: number | null, reason: string): void {
     if (this.#link !== Link.Open) return
     this.#link = Link.Closing
     this.#due = { kind: 'backend-close', code, reason }

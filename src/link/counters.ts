@@ -42,6 +42,7 @@ export const COUNTERS = [
   ['patch_errors', 'counter', 'long polls answered without a body: a body-patch could not be applied'],
   ['drop_prev_id', 'counter', 'items not written: prev-id of the subscription differs'],
   ['drop_bad_item', 'counter', 'bus or direct messages that could not be read'],
+  ['drop_zhttp_late', 'counter', 'packets of workers for sessions that were over'],
   ['stream_dropped_backlog', 'counter', 'streams ended: the client read nothing for too long'],
   ['ws_dropped_buffer', 'counter', 'a message too long, or more waiting for the backend than allowed'],
   ['ws_dropped_answer', 'counter', 'the backend answered with what it must not'],

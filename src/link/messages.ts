@@ -20,6 +20,8 @@ export interface ShardStart {
   /** One Int32: connections open over all shards. */
   readonly connections: SharedArrayBuffer
   readonly port: MessagePort
+  /** Towards workers behind ZeroMQ (zhttp-link.ts), and the gateway's instance id there. */
+  readonly zhttp: { readonly port: MessagePort; readonly instance: string }
 }
 
 /** What main asks a shard; ids and channels are byte strings. */

@@ -4,7 +4,9 @@
  * Doors that only one process may hold open first, so that a second gateway on the same machine fails loudly before it
  * takes connections from the first (client ports are shared by design: each shard listens on them).
  */
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
+import process from 'node:process'
 import { context as zmqContext } from 'zeromq'
 import { unreachable } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
@@ -16,6 +18,8 @@ import { addressText } from '../config/values.js'
 import { decodeBusItem, channelOfTopic } from '../link/bus-item.js'
 import { BusMain, BusProgress } from '../link/bus.js'
 import { Counters } from '../link/counters.js'
+import { loadRoutes } from '../routing/load.js'
+import { zhttpRoutes } from '../routing/zhttp-spec.js'
 import type { PublishItem } from '../wire/publish-types.js'
 import { type CommandSocket, openCommandSocket } from './command-socket.js'
 import { performCommand } from './commands.js'
@@ -27,6 +31,7 @@ import { LoopLag } from './loop-lag.js'
 import { MainTimers } from './main-timers.js'
 import { type ShardMessage, ShardPool } from './shard-pool.js'
 import { Stats } from './stats.js'
+import { ZhttpRelay } from './zhttp-relay.js'
 import { openZmqInputs, type ZmqInputs } from './zmq-inputs.js'
 
 export interface RunnerOptions {
@@ -51,6 +56,7 @@ export class Runner {
   #inputs: ZmqInputs | null = null
   #control: ControlHttp | null = null
   #commands: CommandSocket | null = null
+  #zhttp: ZhttpRelay | null = null
   #pool: ShardPool | null = null
   readonly #localSockets: LocalSockets
   #ingest: Ingest | null = null
@@ -118,6 +124,8 @@ export class Runner {
         ingest.counts.bad[door]++
       },
     })
+    const zhttp = await this.#openZhttp()
+    this.#zhttp = zhttp
     const pool = new ShardPool({
       settings,
       shards: this.shards,
@@ -126,6 +134,7 @@ export class Runner {
       busAddress,
       counters,
       progress: progressMemory,
+      zhttp,
       onFatal: (message) => {
         this.#die(message)
       },
@@ -139,6 +148,7 @@ export class Runner {
       counters,
       ingest,
       bus,
+      zhttp,
       version,
       connections: () => pool.connections,
       loopLagMs: () => this.#lag.worstMs,
@@ -159,6 +169,16 @@ export class Runner {
       this.#inputs?.unsubscribe(channel)
       this.#ingest?.handleUnsubscribed(channel)
     }
+  }
+
+  /** Shards share nothing that could be bound once for all, so the sockets towards workers are here. */
+  #openZhttp(): Promise<ZhttpRelay> {
+    const { settings, log, routesText } = this.#options
+    const { routesfile, routeLines } = settings.proxy
+    const { table } = loadRoutes({ routesfile, routeLines, cwd: process.cwd(), readFile: () => routesText })
+    // Pushpin has the process id alone, which in containers is always the same.
+    const instance = `tackboard_${process.pid}_${randomBytes(4).toString('hex')}`
+    return ZhttpRelay.open({ routes: zhttpRoutes(table), instance, shards: this.shards, log })
   }
 
   async #openControl(stats: Stats, ingest: Ingest, isReady: () => boolean): Promise<ControlHttp | null> {
@@ -221,6 +241,7 @@ export class Runner {
     this.#localSockets.remove()
     await this.#commands?.close()
     await this.#pool?.drain(DRAIN_DEADLINE_MS)
+    await this.#zhttp?.close()
     this.#ingest?.close()
     await this.#control?.close()
     await this.#inputs?.close()

@@ -20,6 +20,8 @@ export interface ShardPoolOptions {
   readonly busAddress: string
   readonly counters: SharedArrayBuffer
   readonly progress: SharedArrayBuffer
+  /** A port for each shard, see link/zhttp-link.ts. */
+  readonly zhttp: { readonly ports: readonly MessagePort[]; readonly instance: string }
   /** A shard said that it cannot go on, or ended on its own. */
   onFatal(message: string): void
   onMessage(message: ShardMessage, shard: number): void
@@ -69,6 +71,7 @@ export class ShardPool {
     const options = this.#options
     const { settings, shards, routesText, certificates, busAddress, counters, progress } = options
     const { port1, port2 } = new MessageChannel()
+    const zhttp = { port: options.zhttp.ports[shard] as MessagePort, instance: options.zhttp.instance }
     this.#ports.push(port1)
     const listening = new Promise<void>((resolve) => {
       port1.on('message', (message: ToMain) => {
@@ -89,8 +92,9 @@ export class ShardPool {
       progress,
       connections: this.#connections,
       port: port2,
+      zhttp,
     }
-    const task = this.#pool.run(start, { transferList: [port2] }) as Promise<void>
+    const task = this.#pool.run(start, { transferList: [port2, zhttp.port] }) as Promise<void>
     this.#tasks.push(task)
     await Promise.race([listening, task])
     task.then(

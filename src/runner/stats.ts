@@ -5,12 +5,14 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import { COUNTERS, Counters } from '../link/counters.js'
 import type { BusMain } from '../link/bus.js'
 import type { Ingest } from './ingest.js'
+import type { ZhttpRelay } from './zhttp-relay.js'
 
 export interface StatsOptions {
   readonly shards: number
   readonly counters: SharedArrayBuffer
   readonly ingest: Ingest
   readonly bus: BusMain
+  readonly zhttp: Pick<ZhttpRelay, 'counts'>
   readonly version: string
   connections(): number
   /** Worst lateness of main's loop in the last second. */
@@ -101,6 +103,7 @@ export class Stats {
     this.#collect('gauge', `${PREFIX}subscribed_channels`, 'channels with a subscriber on any shard', [], (set) => {
       set({}, bus.channels)
     })
+    this.#registerZhttp(options.zhttp)
     this.#collect('gauge', `${PREFIX}connections`, 'client connections over all shards', [], (set) => {
       set({}, options.connections())
     })
@@ -109,6 +112,18 @@ export class Stats {
     })
     this.#collect('gauge', `${PREFIX}build_info`, 'version', ['version'], (set) => {
       set({ version }, 1)
+    })
+  }
+
+  #registerZhttp({ counts }: StatsOptions['zhttp']): void {
+    const packets = 'packets from and to the workers of zhttp targets'
+    this.#collect('counter', `${PREFIX}zhttp_packets_total`, packets, ['direction'], (set) => {
+      set({ direction: 'in' }, counts.packetsIn)
+      set({ direction: 'out' }, counts.packetsOut)
+    })
+    const dropped = 'packets from and to the workers of zhttp targets that came to nothing, by reason'
+    this.#collect('counter', `${PREFIX}zhttp_dropped_total`, dropped, ['reason'], (set) => {
+      for (const reason of ['bad', 'unknown', 'unroutable', 'unsent'] as const) set({ reason }, counts[reason])
     })
   }
 

@@ -6,12 +6,17 @@ import type { Counters } from '../link/counters.js'
 export function countBackendFailure(counters: Counters, failure: BackendFailure): void {
   switch (failure.kind) {
     case FailureKind.Connect:
+    case FailureKind.Unavailable:
       return counters.add('backend_connect_failed')
     case FailureKind.ConnectTimeout:
+    case FailureKind.SessionTimeout:
       return counters.add('backend_timeout')
     case FailureKind.Tls:
       return counters.add('backend_tls_failed')
     case FailureKind.Generic:
+    case FailureKind.Policy:
+    case FailureKind.LengthRequired:
+    case FailureKind.Disconnected:
       return counters.add('backend_failed')
     case FailureKind.Aborted:
       return counters.add('backend_aborted')

@@ -1,6 +1,7 @@
 /**
  * What every session of a shard works with. One object per shard, built in shard/main.ts.
  */
+import type { OpenBackendSocket } from '../backend/socket-types.js'
 import type { BackendClient } from '../backend/types.js'
 import type { Clock } from '../base/clock.js'
 import type { Deadlines } from '../base/deadlines.js'
@@ -38,6 +39,7 @@ export interface ShardContext {
   routes(): RouteTable
   readonly forwarding: Forwarding
   readonly backend: BackendClient
+  readonly backendSocket: OpenBackendSocket
   readonly hub: ChannelHub
   readonly deadlines: Deadlines
   readonly clock: Clock

@@ -450,13 +450,6 @@ describe('errors', () => {
       'Client not allowed to send WebSocket events directly.\n',
     ])
   })
-
-  test('zhttp targets fail cleanly', async () => {
-    const rig = await rigOf({ routes: '* zhttp/tcp://127.0.0.1:1' })
-    const client = await clientOf(rig)
-    await client.send(GET)
-    expect(await exactAnswer(client)).toBe(BAD_GATEWAY)
-  })
 })
 
 describe('stream holds', () => {

@@ -26,8 +26,8 @@ import {
 } from '../grip/http-session.js'
 import { holdFilters } from '../grip/hold-filters.js'
 import { parseHostPort } from '../routing/host.js'
-import type { Route, Target } from '../routing/types.js'
 import type { Instruct } from '../wire/instruct-types.js'
+import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import type { JsonpScript } from '../grip/jsonp-response.js'
 import { countBackendFailure } from './backend-results.js'
@@ -319,9 +319,10 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     )
   }
 
-  /** A complete body of declared length is sent in one piece. A chunked one goes out chunked, as it came. */
+  /** A complete body of declared length is sent in one piece. A chunked one goes out chunked over HTTP, as it came. */
   #bodyOf(upload: HttpUpload): Buffer | Readable {
-    return isChunked(this.#head.headers) ? upload.read(true) : (upload.whole() ?? upload.read(false))
+    const isHttp = this.#target().kind === TargetKind.Http
+    return isHttp && isChunked(this.#head.headers) ? upload.read(true) : (upload.whole() ?? upload.read(false))
   }
 
   #exhausted(): HttpAnswer {
@@ -329,7 +330,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #proxyFailed(failure: BackendFailure): HttpAnswer {
-    return failsOver(failure) ? this.#exhausted() : proxyFailed(null)
+    if (failsOver(failure) || this.#session === null) return this.#exhausted()
+    return this.#session.handleFailure(failure.kind)
   }
 
   #isRequestKept(): boolean {

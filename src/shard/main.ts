@@ -7,7 +7,8 @@
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import uWS from 'uWebSockets.js'
-import { createBackendClient } from '../backend/client.js'
+import { BackendClients } from '../backend/client.js'
+import type { ZhttpClient } from '../backend/zhttp-client.js'
 import { systemClock } from '../base/clock.js'
 import { Deadlines, TICK_MS } from '../base/deadlines.js'
 import { openLog } from '../base/log.js'
@@ -30,6 +31,7 @@ import { rewriteRequest } from './rewrite.js'
 import { warmUp } from './warm-up.js'
 import { listenForWebSockets } from './ws-listener.js'
 import { WsShared } from './ws-shared.js'
+import { openShardZhttp } from './zhttp.js'
 
 /** Runs until main says drain. Fails only before it listens; later trouble is told to main over the port. */
 export default async function shard(start: ShardStart): Promise<void> {
@@ -176,13 +178,19 @@ class Shard {
     forwarding.prepare(table.routes)
     // Every shard finds the same ones.
     if (number === 0) for (const fault of forwarding.faults) log.error(`key cannot be used: ${fault}`)
+    const backend = new BackendClients({
+      settings,
+      publish: (items) => {
+        this.#tell({ kind: 'publish', items: items.map((item) => encodeBusItem(item)) })
+      },
+      zhttp: this.#openZhttp(),
+    })
     this.#context = {
       settings,
       routes: () => table,
       forwarding,
-      backend: createBackendClient(settings, (items) => {
-        this.#tell({ kind: 'publish', items: items.map((item) => encodeBusItem(item)) })
-      }),
+      backend,
+      backendSocket: backend.openSocket,
       hub: this.#hub,
       deadlines: this.#deadlines,
       clock: systemClock,
@@ -202,6 +210,24 @@ class Shard {
       },
     })
     this.#http = new HttpListener(this.#context, () => this.#draining)
+  }
+
+  #openZhttp(): ZhttpClient {
+    const { zhttp, shard } = this.#start
+    return openShardZhttp({
+      ...zhttp,
+      shard,
+      deadlines: this.#deadlines,
+      clock: systemClock,
+      log: this.#log.log,
+      onLate: () => {
+        this.#counters.add('drop_zhttp_late')
+      },
+      onError: (error) => {
+        this.#counters.add('callback_errors')
+        this.#log.log.error({ err: error }, 'a packet of a worker could not be handled')
+      },
+    })
   }
 
   async run(): Promise<void> {
@@ -231,6 +257,7 @@ class Shard {
       await Promise.all(feeding)
       this.#log.log.debug({ shard: number }, 'shard ended')
       this.#log.close()
+      this.#start.zhttp.port.close()
       port.close()
     }
   }

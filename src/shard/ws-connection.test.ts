@@ -133,6 +133,9 @@ beforeEach(async () => {
     routes: () => table,
     forwarding: new Forwarding(settings, () => Buffer.alloc(0), rewriteRequest),
     backend,
+    backendSocket: () => {
+      throw new Error('no tunnels here')
+    },
     hub,
     deadlines: new Deadlines(0),
     clock: { nowMs: () => 0 },

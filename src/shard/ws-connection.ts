@@ -150,6 +150,7 @@ export class WsConnection extends WsClientSide implements BackendHandler {
         }),
         body: effect.body.length === 1 ? (effect.body[0] as Buffer) : effect.body,
         routePathBeg: this.route.pathBeg,
+        bodyOnceAcknowledged: true,
       },
       this,
     )

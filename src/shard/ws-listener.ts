@@ -158,18 +158,19 @@ function ask(options: WsListenerOptions, upgrade: Upgrade, route: Route, targetI
     case TargetKind.Demo:
       return new WsConnection(context, shared, upgrade, route, targetIndex)
     case TargetKind.Http:
+    case TargetKind.Zhttp:
       return target.overHttp
         ? new WsConnection(context, shared, upgrade, route, targetIndex)
         : new WsTunnelConnection(context, shared, upgrade, route, targetIndex)
-    case TargetKind.Zhttp:
     case TargetKind.ZhttpReq:
       if (target.overHttp) return new WsConnection(context, shared, upgrade, route, targetIndex)
       break
     default:
       return unreachable(target.kind)
   }
-  const body = Buffer.from('Error while proxying to origin.\n')
-  context.log.warn({ route: route.id, target: target.name }, 'zhttp targets are not supported in this version')
+  const isDebug = route.debug || context.settings.proxy.debug
+  const sentence = isDebug ? 'WebSockets cannot be used with zhttpreq target' : 'Error while proxying to origin.'
+  const body = Buffer.from(`${sentence}\n`)
   shared.reject(upgrade.res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
   shared.access(upgrade, route, target, 502, body.length, 'error')
   return null

@@ -6,7 +6,7 @@
  * uWebSockets.js cannot stop reading, so what waits for the backend is counted, and above the cap the session ends.
  */
 import type { BackendFailure } from '../backend/types.js'
-import { type BackendRejection, BackendWebSocket, type BackendWebSocketHandler } from '../backend/ws-client.js'
+import type { BackendRejection, BackendSocket, BackendSocketHandler } from '../backend/socket-types.js'
 import { copyOfArrayBuffer } from '../base/bytes.js'
 import type { Forwarded } from '../grip/forwarding.js'
 import { WsTunnel } from '../grip/ws-tunnel.js'
@@ -17,11 +17,11 @@ import type { ShardContext } from './context.js'
 import { type Upgrade, type WsBackendEffect, WsClientSide } from './ws-client-side.js'
 import type { WsShared } from './ws-shared.js'
 
-export class WsTunnelConnection extends WsClientSide implements BackendWebSocketHandler {
+export class WsTunnelConnection extends WsClientSide implements BackendSocketHandler {
   protected override readonly session: WsTunnel
   /** Until it is used. */
   #forwarded: Forwarded | null
-  #backend: BackendWebSocket | null = null
+  #backend: BackendSocket | null = null
   #isPaused = false
 
   constructor(context: ShardContext, shared: WsShared, upgrade: Upgrade, route: Route, targetIndex: number) {
@@ -191,7 +191,7 @@ export class WsTunnelConnection extends WsClientSide implements BackendWebSocket
     const { host, path, headers } = this.#forwarded as Forwarded
     this.#forwarded = null
     const handshakeTimeoutMs = this.context.settings.proxy.backendTimeout * 1000
-    this.#backend = new BackendWebSocket({ target, host, path, headers, handshakeTimeoutMs }, this)
+    this.#backend = this.context.backendSocket({ target, host, path, headers, handshakeTimeoutMs }, this)
     this.#backend.connect()
   }
 

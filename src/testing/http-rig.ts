@@ -1,9 +1,10 @@
 /**
  * The HTTP path of one shard in this process: a real listener, real backends, channels in memory, time by hand.
  */
+import type { MessagePort } from 'node:worker_threads'
 import { pino } from 'pino'
 import uWS from 'uWebSockets.js'
-import { createBackendClient } from '../backend/client.js'
+import { BackendClients } from '../backend/client.js'
 import { Deadlines } from '../base/deadlines.js'
 import { loadSettings } from '../config/load.js'
 import type { Settings } from '../config/types.js'
@@ -13,9 +14,13 @@ import { type ChannelHub, type Receiver, ReceiverKind } from '../grip/receiver.j
 import { Channel, Subscription } from '../grip/subscriptions.js'
 import { Counters } from '../link/counters.js'
 import { parseRoutes } from '../routing/routes.js'
+import type { RouteTable } from '../routing/types.js'
+import { zhttpRoutes } from '../routing/zhttp-spec.js'
+import { ZhttpRelay } from '../runner/zhttp-relay.js'
 import type { AccessRecord, ShardContext } from '../shard/context.js'
 import { HttpListener } from '../shard/http-listener.js'
 import { rewriteRequest } from '../shard/rewrite.js'
+import { openShardZhttp } from '../shard/zhttp.js'
 import type { ChannelInstruct } from '../wire/instruct-types.js'
 import type { PublishItem } from '../wire/publish-types.js'
 import { Waiters } from './wait.js'
@@ -129,15 +134,31 @@ export class HttpRig {
   isDraining = false
   readonly #waiters = new Waiters()
   readonly #app = uWS.App()
+  readonly #relay: ZhttpRelay
   readonly #context: ShardContext
   readonly #deadlines = new Deadlines(0)
   #nowMs = 0
 
-  private constructor(options: HttpRigOptions) {
+  private constructor(options: HttpRigOptions, table: RouteTable, relay: ZhttpRelay) {
     this.settings = settingsOf(options.conf ?? '')
-    const { table, faults } = parseRoutes(options.routes, '/routes')
-    if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join('\n'))
+    this.#relay = relay
     const log = pino({ level: 'error' }, { write: (line: string) => void this.errors.push(line) })
+    const clock = { nowMs: () => this.#nowMs }
+    const zhttp = openShardZhttp({
+      shard: 0,
+      port: relay.ports[0] as MessagePort,
+      instance: relay.instance,
+      deadlines: this.#deadlines,
+      clock,
+      log,
+      onLate: () => {
+        this.counters.add('drop_zhttp_late')
+      },
+      onError: (error) => {
+        this.errors.push(error)
+      },
+    })
+    const backend = new BackendClients({ settings: this.settings, publish: () => {}, zhttp })
     this.#context = {
       settings: this.settings,
       routes: () => table,
@@ -148,10 +169,11 @@ export class HttpRig {
         },
         rewriteRequest,
       ),
-      backend: createBackendClient(this.settings, () => {}),
+      backend,
+      backendSocket: backend.openSocket,
       hub: this.hub,
       deadlines: this.#deadlines,
-      clock: { nowMs: () => this.#nowMs },
+      clock,
       counters: this.counters,
       log,
       random: options.random ?? (() => 0),
@@ -168,7 +190,11 @@ export class HttpRig {
   static async start(options: HttpRigOptions): Promise<HttpRig> {
     // As the shard does: no header that names the server.
     ;(uWS as unknown as { _cfg(option: string): void })._cfg('silent')
-    const rig = new HttpRig(options)
+    const { table, faults } = parseRoutes(options.routes, '/routes')
+    if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join('\n'))
+    const log = pino({ level: 'error' })
+    const relay = await ZhttpRelay.open({ routes: zhttpRoutes(table), instance: 'rig', shards: 1, log })
+    const rig = new HttpRig(options, table, relay)
     await new Promise<void>((resolve, reject) => {
       rig.#app.listen('127.0.0.1', 0, (socket) => {
         if (socket === false) return reject(new Error('cannot listen'))
@@ -196,6 +222,7 @@ export class HttpRig {
   async close(): Promise<void> {
     this.#app.close()
     await this.#context.backend.close()
+    await this.#relay.close()
   }
 }
 

@@ -77,7 +77,11 @@ describe('responses', () => {
   })
 
   test('several ids, each with its number', () => {
-    const ids = [new Map<string, TnInput>([['id', 'a'], ['seq', 1]]), new Map([['id', 'b']]), new Map()] // prettier-ignore
+    const numbered = new Map<string, TnInput>([
+      ['id', 'a'],
+      ['seq', 1],
+    ])
+    const ids = [numbered, new Map([['id', 'b']]), new Map()]
     expect(decodeZhttpResponse(message({ id: ids }))).toEqual({
       ...NOTHING,
       ids: [
