@@ -82,5 +82,6 @@ export const FLAG_ROWS: readonly FlagRow[] = [
   { name: 'drain', value: 'TIME', scenarios: null, doc: 'At the end, how long missing messages are waited for (5s).' },
   { name: 'label', value: 'TEXT', scenarios: null, doc: 'What you call the gateway, for the report.' },
   { name: 'json', value: 'FILE', scenarios: null, doc: 'Write the results as JSON.' },
+  { name: 'report', value: 'FILE.html', scenarios: null, doc: 'Write a report with plots, one file.' },
   { name: 'help', value: null, scenarios: null, doc: 'Print this text.' },
 ]

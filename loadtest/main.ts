@@ -10,6 +10,7 @@ import type { LoadOptions } from './options.js'
 import { outcomeOf } from './outcome.js'
 import type { Outcome } from './outcome.js'
 import { ProgressLine } from './progress.js'
+import { reportPage } from './report/page.js'
 import { Backend } from './run/backend.js'
 import { describeMachine } from './run/machine.js'
 import { probe } from './run/probe.js'
@@ -57,7 +58,7 @@ async function runAndTell(options: LoadOptions): Promise<number> {
       machine: describeMachine(),
       startedAt,
     })
-    process.stdout.write(`${summaryText(outcome)}\n`)
+    process.stdout.write(summaryText(outcome))
     await writeFiles(outcome)
     return outcome.verdict === 'passed' ? 0 : 1
   } catch (error) {
@@ -76,8 +77,11 @@ async function startBackend({ backendPort, payloadBytes }: LoadOptions, target: 
 }
 
 async function writeFiles(outcome: Outcome): Promise<void> {
-  const { jsonFile } = outcome.options
+  const { jsonFile, reportFile } = outcome.options
   if (jsonFile !== null) await writeFile(jsonFile, `${JSON.stringify(outcome, null, 2)}\n`)
+  if (reportFile === null) return
+  await writeFile(reportFile, reportPage(outcome))
+  process.stdout.write(`\nreport       ${reportFile}\n`)
 }
 
 function version(): string {

@@ -1,4 +1,5 @@
 /** The progress line: on a terminal it is one line that changes; elsewhere there is none. */
+import { grouped } from './format.js'
 import type { LoadOptions } from './options.js'
 import type { Progress } from './run/run.js'
 import { SCENARIO_ROWS, unitOf } from './scenarios.js'
@@ -46,8 +47,4 @@ export function progressText(progress: Progress, options: LoadOptions): string {
   if (p99Ms !== null) parts.push(`p99 ${p99Ms.toFixed(2)} ms`)
   parts.push(failures === 0 ? 'no errors' : `${grouped(failures)} errors`)
   return parts.join('   ')
-}
-
-function grouped(number: number): string {
-  return number.toLocaleString('en')
 }

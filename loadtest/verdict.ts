@@ -24,11 +24,16 @@ export interface ClientSigns {
   readonly sameMachine: boolean
 }
 
+/** Of an event loop, or of a machine: no room left. */
+export function isBusy(share: number): boolean {
+  return share > BUSY_MAX
+}
+
 /** Sentences, one for each sign that the load client was the limit; empty: it was not. */
 export function clientLimits(signs: ClientSigns): string[] {
   const limits: string[] = []
   const busiest = most(signs.workers, ({ busy }) => busy)
-  if (busiest !== null && busiest.busy > BUSY_MAX) {
+  if (busiest !== null && isBusy(busiest.busy)) {
     const what = busiest.role === BACKEND_ROLE ? 'use one of your own' : 'use more --workers or a lower --rate'
     limits.push(`${busiest.role} was busy ${percent(busiest.busy)} of the time: ${what}`)
   }

@@ -31,7 +31,9 @@ export class StreamConnection implements Connection {
     this.#timer = setTimeout(() => this.#end('connect timed out'), options.timeoutMs)
     this.#request.on('response', (response) => this.#handleResponse(response))
     this.#request.on('error', (error) => this.#end(kindOfError(error), messageOf(error)))
-    this.#request.on('close', () => this.#end('connection closed before the answer'))
+    this.#request.on('close', () => {
+      this.#end(this.#state === 'opening' ? 'connection closed before the answer' : 'stream cut off')
+    })
   }
 
   close(): Promise<void> {
@@ -44,8 +46,8 @@ export class StreamConnection implements Connection {
   #handleResponse(response: http.IncomingMessage): void {
     if (response.statusCode !== 200) return this.#end(`rejected with status ${String(response.statusCode)}`)
     response.on('data', (chunk: Buffer) => this.#handleChunk(chunk))
-    response.on('error', (error) => this.#end(kindOfError(error), messageOf(error)))
-    response.on('close', () => this.#end('stream ended'))
+    response.on('end', () => this.#end('stream ended'))
+    response.on('error', (error) => this.#end('stream cut off', messageOf(error)))
   }
 
   #handleChunk(chunk: Buffer): void {
