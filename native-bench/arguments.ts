@@ -42,7 +42,7 @@ export function parseArguments(args: readonly string[]): BenchOptions {
   }
   const quick = flags.has('quick')
   return {
-    works: chosenWorks(flags.get('only')),
+    works: chosenWorks(flags.get('only'), quick),
     servers: chosen(flags.get('servers'), SERVER_NAMES, 'server'),
     runs: wholeNumber(flags.get('runs'), quick ? 1 : 5, 'runs'),
     quick,
@@ -53,13 +53,14 @@ export function parseArguments(args: readonly string[]): BenchOptions {
   }
 }
 
-function chosenWorks(text: string | undefined): readonly Work[] {
-  if (text === undefined) return WORKS
+function chosenWorks(text: string | undefined, quick: boolean): readonly Work[] {
+  const short = quick ? WORKS.filter(({ long }) => long !== true) : WORKS
+  if (text === undefined) return short
   const names = text.split(',')
   const known = new Set(WORKS.flatMap(({ name, family }) => [name, family]))
   const unknown = names.filter((name) => !known.has(name))
   if (unknown.length > 0) throw new Error(`no such work: ${unknown.join(', ')}`)
-  return WORKS.filter(({ name, family }) => names.includes(name) || names.includes(family))
+  return WORKS.filter((work) => names.includes(work.name) || (names.includes(work.family) && short.includes(work)))
 }
 
 function chosen<T extends string>(text: string | undefined, all: readonly T[], what: string): readonly T[] {

@@ -41,6 +41,7 @@ export async function bench(options: BenchOptions, say: (line: string) => void):
     ports: new Ports(options.basePort),
     conf: options.conf,
     warmSeconds: options.quick ? 0.4 : 1.5,
+    warmUnits: options.quick ? 0 : 20_000,
     seconds: options.quick ? 0.8 : 3,
     window: options.window,
     quick: options.quick,
@@ -74,7 +75,7 @@ async function measure(
   const kinds = present.filter(({ name }) => work.servers.includes(name))
   const measures = new Map<ServerName, Measure[]>(kinds.map(({ name }) => [name, []]))
   const failures = new Map<ServerName, string>()
-  for (let run = 1; run <= (work.once === true ? 1 : runs); run++) {
+  for (let run = 1; run <= runs; run++) {
     for (const kind of kinds) {
       say(`${work.name}, ${kind.name}, run ${run}`)
       try {

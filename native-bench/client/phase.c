@@ -20,6 +20,7 @@
 #define SURPLUS_NS (10 * NS_PER_MS)
 
 struct progress {
+    uint64_t start_ns;
     uint64_t offered;
     uint64_t refused_before;
     /* Deliveries given up, so that the window opens again. */
@@ -49,6 +50,15 @@ static uint64_t expected(const struct progress *progress, const struct publisher
     return progress->receivers <= 0 ? 0 : published(progress, publisher) * (uint64_t)progress->receivers;
 }
 
+static uint64_t window_now(const struct phase_options *options, const struct progress *progress, uint64_t now_ns)
+{
+    uint64_t elapsed_ns = now_ns - progress->start_ns;
+    uint64_t messages = measure.delivered / (uint64_t)progress->receivers;
+    uint64_t paced = elapsed_ns == 0 ? 0 : messages * WINDOW_NS / elapsed_ns;
+    uint64_t window = paced < WINDOW_MIN ? WINDOW_MIN : paced;
+    return window < options->window ? window : options->window;
+}
+
 static bool window_is_full(const struct phase_options *options, struct progress *progress,
                            const struct publisher *publisher, uint64_t now_ns)
 {
@@ -56,7 +66,7 @@ static bool window_is_full(const struct phase_options *options, struct progress 
         return false;
     uint64_t wanted = expected(progress, publisher);
     uint64_t come = measure.delivered + progress->given_up;
-    if (wanted < come + options->window * (uint64_t)progress->receivers)
+    if (wanted < come + window_now(options, progress, now_ns) * (uint64_t)progress->receivers)
         return false;
     if (now_ns < measure.last_ns + WINDOW_LOST_NS)
         return true;
@@ -177,6 +187,7 @@ void phase_run(const struct phase_options *options, struct publisher *publisher,
     uint64_t cpu_before_ns = cpu_ns();
     uint64_t waited_before_ns = loop_waited_ns();
     uint64_t start_ns = clock_now();
+    progress.start_ns = start_ns;
     measure.last_ns = start_ns;
     if (trips)
         trips_start();

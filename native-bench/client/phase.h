@@ -16,8 +16,9 @@ struct phase_options {
     uint64_t rate;
     /*
      * Without a rate: publishes whose deliveries have not all come, at most; 0: no limit. It keeps a server that accepts
-     * everything at once from being measured on its own queues. Nothing delivered for WINDOW_LOST_NS: what is
-     * missing counts as lost, and publishing goes on.
+     * everything at once from being measured on its own queues. For the same reason there are never more than the server
+     * delivers in WINDOW_NS at its pace so far, or WINDOW_MIN. Nothing delivered for WINDOW_LOST_NS: what is missing counts
+     * as lost, and publishing goes on.
      */
     uint64_t window;
     /* Nothing has come for so long: what is missing will not come. */
@@ -26,7 +27,9 @@ struct phase_options {
     bool slow;
 };
 
-#define WINDOW_LOST_NS (500 * 1000000ULL)
+#define WINDOW_NS (250 * 1000000ULL)
+#define WINDOW_MIN 8
+#define WINDOW_LOST_NS (1500 * 1000000ULL)
 
 /* `publisher` may be NULL; `trips`: whether trips_prepare was called. */
 void phase_run(const struct phase_options *options, struct publisher *publisher, bool trips);

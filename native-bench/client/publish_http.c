@@ -204,7 +204,7 @@ static struct payload build_request(const struct publisher_options *options)
     bool nchan = strcmp(options->kind, "nchan") == 0;
     struct text body = {0};
     if (nchan) {
-        item_add_content(&body, options->message_bytes, "");
+        item_add_content(&body, options->message_bytes, options->for_streams ? "\n" : "");
     } else {
         text_print(&body, "{\"items\":[");
         for (unsigned i = 0; i < options->items; i++) {

@@ -43,13 +43,14 @@ export const nchan: ServerKind = {
     listen 127.0.0.1:${port} reuseport;
     location = /ready { return 200; }
     location = /ws { nchan_subscriber websocket; ${common} nchan_subscriber_first_message newest; }
-    location = /stream { nchan_subscriber http-chunked; ${common} nchan_subscriber_first_message newest; }
+    location = /stream { nchan_subscriber http-raw-stream; ${common} nchan_subscriber_first_message newest; }
     location /publish/ { nchan_publisher; ${common} }
   }`
     return start('nchan', modules(place), http, port, '/ready', {
       ws: [`--port=${port}`, '--ws-path=/ws?id={c}'],
       stream: [`--port=${port}`, '--stream-path=/stream?id={c}'],
       publish: ['--publish=nchan', `--publish-port=${port}`, '--publish-connections=16'],
+      'publish-http': ['--publish=nchan', `--publish-port=${port}`],
       open: [`--port=${port}`, '--path=/ws?id=bench'],
     })
   },

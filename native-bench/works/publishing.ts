@@ -1,7 +1,7 @@
 /** Works in which a publisher publishes to receivers, and works in which nobody receives. */
 import type { LoadClient, Result } from '../load-client.js'
 import type { Role, Server, ServerKind } from '../servers/server.js'
-import { measureCpu, measureOf, roleOf, withClient, withServer } from './work.js'
+import { measureCpu, measureOf, roleOf, warmUp, withClient, withServer } from './work.js'
 import type { Environment, Measure } from './work.js'
 
 export interface Publishing {
@@ -12,11 +12,15 @@ export interface Publishing {
   readonly door: Extract<Role, 'publish' | 'publish-pub' | 'publish-http'>
   /** Messages per second; absent: saturated. */
   readonly rate?: number
+  /** Publishes under way at most, whatever --window says. */
+  readonly windowMax?: number
   /** Further arguments of the load client. */
   readonly args?: readonly string[]
 }
 
 const MESSAGE_BYTES = 64
+/** A publish with receivers warms more than one without. */
+const WARM_FANOUT = 10
 
 export async function publishing(kind: ServerKind, environment: Environment, work: Publishing): Promise<Measure> {
   const pubPort = work.door === 'publish-pub' ? { pubPort: await environment.ports.take() } : {}
@@ -37,9 +41,16 @@ function publishTo(server: Server, environment: Environment, work: Publishing): 
     if (client.ready.expecting !== connections) {
       throw new Error(`${client.ready.expecting} of ${connections} connections: ${JSON.stringify(client.ready.errors)}`)
     }
+    const window = Math.min(environment.window, work.windowMax ?? environment.window)
     const phase = (seconds: number): Promise<Result> =>
-      client.run({ seconds, ...(work.rate === undefined ? { window: environment.window } : { rate: work.rate }) })
-    await phase(environment.warmSeconds)
+      client.run({ seconds, ...(work.rate === undefined ? { window } : { rate: work.rate }) })
+    // What a paced work leaves cold, it leaves cold in production too.
+    const units = work.rate === undefined ? environment.warmUnits / WARM_FANOUT : 0
+    await warmUp(
+      units,
+      () => phase(environment.warmSeconds),
+      ({ published }) => published,
+    )
     const measured = await measureCpu(server, () => phase(environment.seconds))
     const { result } = measured
     const losses = await lossesOf(server, result)
@@ -75,7 +86,12 @@ export function publishUnheard(kind: ServerKind, environment: Environment, work:
       `--size=${MESSAGE_BYTES}`,
     ]
     return withClient(args, async (client: LoadClient) => {
-      await client.run({ seconds: environment.warmSeconds })
+      const { warmSeconds, warmUnits } = environment
+      await warmUp(
+        warmUnits,
+        () => client.run({ seconds: warmSeconds }),
+        ({ published }) => published,
+      )
       const measured = await measureCpu(server, () => client.run({ seconds: environment.seconds }))
       const { published, refused } = measured.result
       const faults = refused > 0 ? [`${refused} items refused`] : []

@@ -1,6 +1,6 @@
 /** Works of round trips: echoes, requests, openings. */
 import type { Role, ServerKind } from '../servers/server.js'
-import { measureCpu, measureOf, roleOf, withClient, withServer } from './work.js'
+import { measureCpu, measureOf, roleOf, warmUp, withClient, withServer } from './work.js'
 import type { Environment, Measure } from './work.js'
 
 export interface Tripping {
@@ -14,7 +14,12 @@ export function tripping(kind: ServerKind, environment: Environment, work: Tripp
   return withServer(kind, environment, (server) => {
     const args = [...roleOf(server, work.role), `--${OPTION[work.role]}=${work.connections}`, '--size=64']
     return withClient(args, async (client) => {
-      await client.run({ seconds: environment.warmSeconds })
+      const { warmSeconds, warmUnits } = environment
+      await warmUp(
+        warmUnits,
+        () => client.run({ seconds: warmSeconds }),
+        ({ delivered }) => delivered,
+      )
       const measured = await measureCpu(server, () => client.run({ seconds: environment.seconds }))
       return measureOf(measured, { count: measured.result.delivered, latency: true })
     })

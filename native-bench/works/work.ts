@@ -12,7 +12,10 @@ export interface Environment {
   readonly ports: Ports
   /** `section.key` → value, for Tackboard. */
   readonly conf: Readonly<Record<string, string>>
+  /** Of one warm phase. */
   readonly warmSeconds: number
+  /** The least work before measuring: publishes, round trips. */
+  readonly warmUnits: number
   readonly seconds: number
   /** Publishes under way at most in a saturated work; 0: no limit. */
   readonly window: number
@@ -48,8 +51,8 @@ export interface Work {
   readonly servers: readonly ServerName[]
   /** What Tackboard's cost should be at most. */
   readonly goal?: number
-  /** Measured once, whatever --runs says. */
-  readonly once?: boolean
+  /** Takes minutes to set up: left out by --quick unless it is asked for by its name. */
+  readonly long?: boolean
   run(kind: ServerKind, environment: Environment): Promise<Measure>
 }
 
@@ -81,6 +84,24 @@ export async function withClient<T>(args: readonly string[], use: (client: LoadC
     return await use(client)
   } finally {
     await client.end()
+  }
+}
+
+/** Warm phases at most: a slow server does not get warm units in time. */
+const WARM_PHASES_MAX = 6
+
+/**
+ * Repeats `phase` until `units` of work are done: a server whose code is compiled while it runs costs several times as much
+ * before, and on a busy machine a second is not enough for that.
+ */
+export async function warmUp(
+  units: number,
+  phase: () => Promise<Result>,
+  unitsOf: (result: Result) => number,
+): Promise<void> {
+  let done = 0
+  for (let phases = 0; phases < WARM_PHASES_MAX && (phases === 0 || done < units); phases++) {
+    done += unitsOf(await phase())
   }
 }
 

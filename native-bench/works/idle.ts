@@ -1,0 +1,68 @@
+/**
+ * What a connection that does nothing takes in memory: two counts, so that what the server takes anyway (code, heaps that
+ * grew once) drops out.
+ */
+import { socketMemoryBytes, treePssBytes } from '../process-tree.js'
+import type { Server, ServerKind } from '../servers/server.js'
+import { errorsOf, roleOf, withClient, withServer } from './work.js'
+import type { Environment, Measure } from './work.js'
+
+const SAMPLE_MS = 250
+/** Memory that has moved less than this over SETTLED_SAMPLES has settled: garbage collection follows the work. */
+const SETTLED_BYTES = 256 * 1024
+const SETTLED_SAMPLES = 8
+const SAMPLES_MAX = 32
+const SAMPLES_MAX_QUICK = 10
+
+export interface Idle {
+  readonly receivers: 'ws' | 'stream'
+}
+
+export function idle(kind: ServerKind, environment: Environment, work: Idle): Promise<Measure> {
+  const [first, all] = environment.quick ? [500, 2_000] : [2_000, 8_000]
+  return withServer(kind, environment, async (server) => {
+    const none = await settledPssBytes(server, environment.quick)
+    const args = [
+      ...roleOf(server, work.receivers),
+      work.receivers === 'ws' ? `--ws=${first}` : `--streams=${first}`,
+      '--channel=idle',
+    ]
+    return withClient(args, async (client) => {
+      const base = await settledPssBytes(server, environment.quick)
+      const kernelBase = socketMemoryBytes()
+      const ready = await client.open(all - first)
+      const full = await settledPssBytes(server, environment.quick)
+      const kernelFull = socketMemoryBytes()
+      if (ready.receivers !== all) throw new Error(`${ready.receivers} of ${all} connections are open`)
+      const remarks = [`the first ${first} took ${kilobytes((base - none) / first)} each, fixed growth included`]
+      if (kernelBase !== null && kernelFull !== null) {
+        remarks.push(`kernel: ${kilobytes((kernelFull - kernelBase) / (all - first) / 2)} for each end's socket`)
+      }
+      return {
+        cost: (full - base) / (all - first) / 1024,
+        rate: null,
+        p50: null,
+        p99: null,
+        clientCores: null,
+        remarks,
+        faults: errorsOf(ready.errors),
+      }
+    })
+  })
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1024).toPrecision(3)} KB`
+}
+
+async function settledPssBytes(server: Server, quick: boolean): Promise<number> {
+  const samples: number[] = []
+  while (samples.length < (quick ? SAMPLES_MAX_QUICK : SAMPLES_MAX)) {
+    samples.push(treePssBytes(server.program.pid))
+    const last = samples.slice(-SETTLED_SAMPLES)
+    if (last.length === SETTLED_SAMPLES && Math.max(...last) - Math.min(...last) < SETTLED_BYTES) break
+    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS))
+  }
+  server.program.assertAlive()
+  return samples.at(-1) as number
+}
