@@ -1,4 +1,5 @@
 /** The flags of `npm run bench:native`. */
+import { parseFlags, wholeNumber } from './flags.js'
 import { SERVER_NAMES } from './servers/server.js'
 import type { ServerName } from './servers/server.js'
 import { WORKS } from './works/all.js'
@@ -24,32 +25,17 @@ export interface BenchOptions {
 
 /** Throws with what is wrong. */
 export function parseArguments(args: readonly string[]): BenchOptions {
-  const flags = new Map<string, string>()
-  const conf: Record<string, string> = {}
-  for (const arg of args) {
-    const [, name = '', value] = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? []
-    if (name === 'tackboard-conf') {
-      const [, key = '', setting = ''] = /^(\w+\.\w+)=(.*)$/s.exec(value ?? '') ?? []
-      if (key === '') throw new Error(`--tackboard-conf wants section.key=value, not ${value ?? 'nothing'}`)
-      conf[key] = setting
-    } else if (['only', 'servers', 'runs', 'json', 'window', 'base-port'].includes(name) && (value ?? '') !== '') {
-      flags.set(name, value as string)
-    } else if (name === 'quick' && value === undefined) {
-      flags.set(name, '')
-    } else {
-      throw new Error(`unknown argument: ${arg}`)
-    }
-  }
-  const quick = flags.has('quick')
+  const flags = parseFlags(args, ['only', 'servers', 'runs', 'json', 'window', 'base-port'], ['quick'])
+  const quick = flags.values.has('quick')
   return {
-    works: chosenWorks(flags.get('only'), quick),
-    servers: chosen(flags.get('servers'), SERVER_NAMES, 'server'),
-    runs: wholeNumber(flags.get('runs'), quick ? 1 : 5, 'runs'),
+    works: chosenWorks(flags.values.get('only'), quick),
+    servers: chosenServers(flags.values.get('servers')),
+    runs: wholeNumber(flags, 'runs', quick ? 1 : 5),
     quick,
-    jsonFile: flags.get('json') ?? null,
-    window: wholeNumber(flags.get('window'), 1_000, 'window'),
-    basePort: wholeNumber(flags.get('base-port'), 18_100, 'base-port'),
-    conf,
+    jsonFile: flags.values.get('json') ?? null,
+    window: wholeNumber(flags, 'window', 1_000),
+    basePort: wholeNumber(flags, 'base-port', 18_100),
+    conf: flags.conf,
   }
 }
 
@@ -63,16 +49,10 @@ function chosenWorks(text: string | undefined, quick: boolean): readonly Work[] 
   return WORKS.filter((work) => names.includes(work.name) || (names.includes(work.family) && short.includes(work)))
 }
 
-function chosen<T extends string>(text: string | undefined, all: readonly T[], what: string): readonly T[] {
-  if (text === undefined) return all
+function chosenServers(text: string | undefined): readonly ServerName[] {
+  if (text === undefined) return SERVER_NAMES
   const names = text.split(',')
-  const unknown = names.filter((name) => !(all as readonly string[]).includes(name))
-  if (unknown.length > 0) throw new Error(`no such ${what}: ${unknown.join(', ')}`)
-  return all.filter((name) => names.includes(name))
-}
-
-function wholeNumber(text: string | undefined, otherwise: number, name: string): number {
-  if (text === undefined) return otherwise
-  if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} wants a whole number, not ${text}`)
-  return Number(text)
+  const unknown = names.filter((name) => !(SERVER_NAMES as readonly string[]).includes(name))
+  if (unknown.length > 0) throw new Error(`no such server: ${unknown.join(', ')}`)
+  return SERVER_NAMES.filter((name) => names.includes(name))
 }

@@ -4,7 +4,7 @@
  * It opens what the options say, prints {"event":"ready",…}, and then does what it is told on standard input, one
  * command per line, each answered by one line of JSON:
  *
- *   run seconds=3 [rate=N] [window=N] [stall=3] [slow=1]   a phase (phase.h): prints its result
+ *   run seconds=3 [rate=N] [window=N] [stall=3] [slow=1] [settle=1]   a phase (phase.h): prints its result
  *   open count=N                                           N more of the first group of receivers: prints ready
  *   quit, or the end of input                              ends
  *
@@ -12,6 +12,7 @@
  *             --ws-path=… --stream-path=… --poll-path=… --idle-path=…, --idle-channels=N; --nats, --subprotocol=NAME,
  *             --slow=N
  * Publisher:  --publish=KIND (publisher.h) --publish-port=N --publish-items=N --publish-connections=N --tnetstring
+ *             --for-both: items for WebSockets and for streams, whatever receivers there are here
  * Trips:      --echo=N or --requests=N or --opens=N (trips.h), --path=…
  * All:        --port=N --channel=NAME --channels=N --size=BYTES
  */
@@ -43,6 +44,7 @@ static struct receiver_group idle = {.kind = RECEIVER_WS, .path = "/ws?channel={
                                      .channel = "idle", .channel_count = 1};
 static struct publisher_options publishing = {.connections = 1, .items = 1, .channel = "bench", .channel_count = 1,
                                               .message_bytes = 64};
+static bool for_both = false;
 static struct trip_options tripping = {.path = "/"};
 
 static _Noreturn void usage(const char *fault)
@@ -110,6 +112,8 @@ static bool take_publisher_option(const char *name, const char *value)
         publishing.connections = number(value);
     else if (strcmp(name, "tnetstring") == 0)
         publishing.tnetstring = true;
+    else if (strcmp(name, "for-both") == 0)
+        for_both = true;
     else if (strcmp(name, "channel") == 0)
         publishing.channel = value;
     else if (strcmp(name, "channels") == 0)
@@ -158,8 +162,8 @@ static void take_options(int argc, char **argv)
         usage("size must be 17 at least, and channels, items and connections 1");
     ws.channel = streams.channel = polls.channel = publishing.channel;
     ws.channel_count = streams.channel_count = polls.channel_count = publishing.channel_count;
-    publishing.for_streams = streams.count > 0;
-    publishing.for_ws = ws.count > 0 || streams.count == 0;
+    publishing.for_streams = for_both || streams.count > 0;
+    publishing.for_ws = for_both || ws.count > 0 || streams.count == 0;
     tripping.message_bytes = publishing.message_bytes;
 }
 
@@ -220,6 +224,7 @@ static bool obey(const char *command, struct publisher *publisher)
             .rate = (uint64_t)value_of(command, " rate=", 0),
             .window = (uint64_t)value_of(command, " window=", 0),
             .stall_ns = (uint64_t)(value_of(command, " stall=", 3) * 1e9),
+            .settle = value_of(command, " settle=", 0) != 0,
             .slow = value_of(command, " slow=", 0) != 0,
         };
         phase_run(&phase, publisher, tripping.connections > 0);

@@ -136,7 +136,7 @@ static void drain(const struct phase_options *options, const struct progress *pr
         bool settled = publisher == NULL || publisher->settled(publisher);
         bool complete = measure.delivered >= expected(progress, publisher) && (!trips || trips_under_way() == 0);
         uint64_t now_ns = clock_now();
-        if (settled && complete)
+        if (settled && complete && !options->settle)
             break;
         if (measure.delivered != last_count)
             progress_ns = now_ns;
@@ -144,7 +144,7 @@ static void drain(const struct phase_options *options, const struct progress *pr
         if (now_ns - progress_ns > options->stall_ns) {
             if (!settled)
                 tally_add("publish-not-settled", 1);
-            if (trips)
+            if (trips && trips_under_way() > 0)
                 tally_add("trip-not-answered", trips_under_way());
             return;
         }

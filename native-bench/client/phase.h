@@ -23,6 +23,10 @@ struct phase_options {
     uint64_t window;
     /* Nothing has come for so long: what is missing will not come. */
     uint64_t stall_ns;
+    /*
+     * Others publish too, so nobody knows what is to come: the phase has drained when nothing has come for the stall time.
+     */
+    bool settle;
     /* The slow receivers are slow until publishing ends. */
     bool slow;
 };

@@ -12,7 +12,10 @@ const PUBLISHING_TO_WS: readonly ServerName[] = ['tackboard', 'uws', 'pushpin', 
 const HOLDING_STREAMS: readonly ServerName[] = ['tackboard', 'uws', 'pushpin', 'nchan']
 const GROWTH_CONNECTIONS = [100, 1_000, 4_000, 16_000]
 const GROWTH_CHANNELS = [0, 100_000]
-/** With 16,000 receivers a window of 1,000 messages would be a gigabyte under way. */
+/**
+ * With 16,000 receivers a window of 1,000 messages would be a gigabyte under way; and with one receiver Pushpin loses what is
+ * more than about a hundred ahead.
+ */
 const GROWTH_WINDOW = 64
 const CHANNELS_PER_CONNECTION = 20
 
@@ -140,6 +143,7 @@ export const WORKS: readonly Work[] = [
         connections: 1,
         channels: 1,
         door: 'publish',
+        windowMax: GROWTH_WINDOW,
         args: [
           `--idle=${idleConnections}`,
           `--idle-channels=${Math.max(1, idleConnections)}`,

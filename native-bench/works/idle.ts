@@ -19,7 +19,7 @@ export interface Idle {
 }
 
 export function idle(kind: ServerKind, environment: Environment, work: Idle): Promise<Measure> {
-  const [first, all] = environment.quick ? [500, 2_000] : [2_000, 8_000]
+  const [first, all] = environment.quick ? [500, 2_000] : [3_000, 12_000]
   return withServer(kind, environment, async (server) => {
     const none = await settledPssBytes(server, environment.quick)
     const args = [

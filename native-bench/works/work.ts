@@ -6,6 +6,8 @@ import type { Ports, Server, ServerKind, ServerName } from '../servers/server.js
 
 /** Share of the time in which the client works, above which it may be what limits the rate. */
 const CLIENT_BUSY_MAX = 0.9
+/** A client that publishes so much later than it should is worth a remark; the latencies have it in them. */
+const CLIENT_LATE_MS = 2
 
 export interface Environment {
   readonly backend: Backend
@@ -133,6 +135,8 @@ export function measureOf({ result, cpuSeconds }: CpuMeasure, units: Units): Mea
   const clientCores = result.cpu_seconds / result.seconds
   const busy = Math.round(result.busy * 100)
   const limit = `the load client was busy ${busy} % of the time (${clientCores.toFixed(2)} cores): it may be the limit`
+  const lateMs = (result.late_ns.p99 ?? 0) / 1e6
+  const late = `the load client published up to ${lateMs.toFixed(1)} ms late (p99), which the latencies include`
   const { p50, p99 } = result.latency_ns
   return {
     cost: (cpuSeconds * 1e6) / units.count,
@@ -140,7 +144,11 @@ export function measureOf({ result, cpuSeconds }: CpuMeasure, units: Units): Mea
     p50: units.latency && p50 !== undefined ? p50 / 1e6 : null,
     p99: units.latency && p99 !== undefined ? p99 / 1e6 : null,
     clientCores,
-    remarks: [...(units.remarks ?? []), ...(result.busy > CLIENT_BUSY_MAX ? [limit] : [])],
+    remarks: [
+      ...(units.remarks ?? []),
+      ...(result.busy > CLIENT_BUSY_MAX ? [limit] : []),
+      ...(lateMs > CLIENT_LATE_MS ? [late] : []),
+    ],
     faults,
   }
 }
