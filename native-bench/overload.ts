@@ -17,9 +17,11 @@ const WEBSOCKETS = 1_000
 const SLOW_WEBSOCKETS = 50
 const STREAMS = 200
 const RECEIVERS = WEBSOCKETS + STREAMS
+/** Large enough that a slow reader's socket is full within seconds: the kernel alone holds some megabytes for it. */
+const MESSAGE_BYTES = 256
 const SAMPLE_MS = 500
-/** Receivers listen a little longer than publishers publish. */
-const LINGER_SECONDS = 1
+/** Slow receivers stay slow for longer than publishers publish: what waits inside the gateway by then is delivered later. */
+const SLOW_TIMES = 1.5
 const QUIET_SECONDS = 5
 const PROBE_SECONDS = 0.1
 const PROBE_RATE = 20
@@ -77,10 +79,11 @@ async function overloadServer(
     PUSH: await open(...ws, '--ws=1', '--channel=probe-push', ...push),
     HTTP: await open(...ws, '--ws=1', '--channel=probe-http', ...http),
   }
-  const receivers = await open(...ws, `--ws=${WEBSOCKETS}`, `--slow=${SLOW_WEBSOCKETS}`, `--streams=${STREAMS}`)
+  const size = `--size=${MESSAGE_BYTES}`
+  const receivers = await open(...ws, `--ws=${WEBSOCKETS}`, `--slow=${SLOW_WEBSOCKETS}`, `--streams=${STREAMS}`, size)
   const publishers = {
-    PUSH: await open(...push, '--for-both'),
-    HTTP: await open(...http, '--for-both', '--publish-items=10', '--publish-connections=8'),
+    PUSH: await open(...push, '--for-both', size),
+    HTTP: await open(...http, '--for-both', '--publish-items=10', '--publish-connections=8', size),
   }
   say('normal latency')
   const normalMs = { PUSH: await normalLatencyMs(probes.PUSH), HTTP: await normalLatencyMs(probes.HTTP) }
@@ -88,7 +91,7 @@ async function overloadServer(
 
   say(`overload for ${options.seconds} s`)
   const { seconds } = options
-  const received = receivers.run({ seconds: seconds + LINGER_SECONDS, stall: QUIET_SECONDS, settle: true, slow: true })
+  const received = receivers.run({ seconds: seconds * SLOW_TIMES, stall: QUIET_SECONDS, settle: true, slow: true })
   const memory = sampleRss(server)
   const published = await Promise.all([
     publishers.PUSH.run({ seconds, stall: 60 }),
