@@ -126,6 +126,9 @@ export const RECENT_IDS_MAX = 1_000_000
 export const LAST_IDS_MAX = 1_000_000
 /** From the first subscription to a channel until its holders ask their backends again (Pushpin's value). */
 export const FIRST_SUBSCRIPTION_MS = 1_000
+/** Sessions that ask their backend again together, and the pause between two such batches of a shard (Pushpin's values). */
+export const UPDATES_PER_BATCH_MAX = 100
+export const UPDATE_BATCH_MS = 100
 /** Items of a channel that may wait for the one they follow; further ones are dropped and counted (Pushpin's value). */
 export const PARKED_PER_CHANNEL_MAX = 100
 /** The same over all channels, in bytes: above it the oldest are released before their time, so that nothing is lost. */

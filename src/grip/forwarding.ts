@@ -10,6 +10,7 @@ import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { headerValue, trimBlanks } from '../wire/headers.js'
 import { type JwtKey, Signer, decodeSigningKey, decodeVerifyingKey, verifyToken } from '../wire/jwt.js'
 import type { Header } from '../wire/publish-types.js'
+import { type GripLast, gripLastHeaders } from './hold-channels.js'
 import { InternedStrings } from './interned-strings.js'
 
 /** A client's request head, copied out of uWebSockets.js. */
@@ -71,6 +72,8 @@ export type Rewrite = (
 export interface ForwardOptions {
   readonly webSocket: boolean
   readonly nowEpochMs: number
+  /** Of a request that is sent again. */
+  readonly lastIds?: GripLast | null
 }
 
 const GRIP_FEATURES =
@@ -130,6 +133,7 @@ export class Forwarding {
     if (!trusted && !route.noGrip) {
       if (plan.signer !== null) headers.push('Grip-Sig', plan.signer.token(options.nowEpochMs))
       headers.push('Grip-Feature', GRIP_FEATURES)
+      if (options.lastIds) headers.push(...gripLastHeaders(options.lastIds))
     }
     this.#addForwarded(headers, head, trusted, options.webSocket)
     return { host: addressed.host, path: addressed.path, headers, trusted, gripActive: !trusted && !route.noGrip }

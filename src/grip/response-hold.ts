@@ -1,8 +1,4 @@
-/**
- * Long polls (reference: Grip-Hold: response): what a held request is answered with.
- *
- * Not here yet: retries (hint, first subscription, a prev-id that does not match).
- */
+/** Long polls (reference: Grip-Hold: response): what a held request is answered with. */
 import type { Subscription } from './subscriptions.js'
 import { type HttpResponseFormat, PublishAction, type PublishItem } from '../wire/publish-types.js'
 import { type PatchFault, patchBody } from '../wire/json-patch.js'
@@ -13,7 +9,9 @@ import type { HttpAnswer } from './http-session.js'
 /** What an item means for a held response. */
 export const ResponseVerdict = {
   Answer: 'answer',
-  /** hint, close and refresh: nothing happens (a hint will re-send the request once retries exist). */
+  /** hint: the backend is to be asked again, at once. */
+  Retry: 'retry',
+  /** close and refresh mean nothing here. */
   Ignore: 'ignore',
   /** Its prev-id is not the one the subscription waits for. */
   WrongPrevId: 'wrong-prev-id',
@@ -25,8 +23,9 @@ export function judgeResponse(
   format: HttpResponseFormat,
   subscription: Subscription,
 ): ResponseVerdict {
-  if (format.action !== PublishAction.Send) return ResponseVerdict.Ignore
   if (subscription.prevId !== null && subscription.prevId !== item.prevId) return ResponseVerdict.WrongPrevId
+  if (format.action === PublishAction.Hint) return ResponseVerdict.Retry
+  if (format.action !== PublishAction.Send) return ResponseVerdict.Ignore
   return ResponseVerdict.Answer
 }
 

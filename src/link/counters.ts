@@ -19,6 +19,7 @@ export const COUNTERS = [
   ['ws_messages_out', 'counter', 'messages written to WebSocket clients'],
   ['stream_items_out', 'counter', 'published items written to HTTP streams'],
   ['responses_out', 'counter', 'long polls answered by a published item'],
+  ['hold_retries', 'counter', 'held requests sent to the backend again'],
   ['bus_items', 'counter', 'published items taken from the bus'],
   ['direct_items', 'counter', 'published items taken from publishers the shard is connected to'],
   ['direct_duplicates', 'counter', 'items of such publishers whose id was published before'],

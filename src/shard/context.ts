@@ -31,6 +31,9 @@ export interface AccessRecord {
   readonly durationMs: number
   /** relayed, held, opened, rejected, error, aborted */
   readonly outcome: string
+  /** The request was sent to the backend again while its client waited, with these last ids by channel. */
+  readonly retry?: boolean
+  readonly lastIds?: Readonly<Record<string, string>>
 }
 
 export interface ShardContext {

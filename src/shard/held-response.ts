@@ -1,7 +1,13 @@
-/** A long poll: a request that is answered by the first publish, or by the backend's own answer when its time is up. */
+/**
+ * A long poll: a request that is answered by the first publish, or by the backend's own answer when its time is up.
+ *
+ * When something was or may have been missed, the request is sent to the backend again while the client waits
+ * (reference: retry mechanics). Until its turn to do so has come the hold goes on, and a publish may still answer it.
+ */
 import { DeadlineEntry } from '../base/deadlines.js'
 import type { CrossOrigin } from '../grip/cross-origin.js'
 import { ContentMismatch, type HoldFilters, filterHeldItem } from '../grip/hold-filters.js'
+import { conflictsOf, gripLastOf } from '../grip/hold-channels.js'
 import { type HttpAnswer, acceptUnavailable, proxyFailed } from '../grip/http-session.js'
 import { ReceiverKind, type ResponseReceiver } from '../grip/receiver.js'
 import { ResponseVerdict, judgeResponse, publishedAnswer, publishedBody } from '../grip/response-hold.js'
@@ -11,7 +17,9 @@ import type { HttpResponseFormat, PublishItem } from '../wire/publish-types.js'
 import { filteredContent, patchedBody } from './filtered-content.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { type AnswerOptions, writeAnswer } from './http-writer.js'
+import { type RequestRecord, reportAccess } from './request-record.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
+import type { UpdatedSession } from './updates.js'
 
 export interface HeldResponseStart {
   /** What the client gets when nothing is published. */
@@ -21,11 +29,12 @@ export interface HeldResponseStart {
   readonly timeoutMs: number
   readonly filters: HoldFilters | null
   readonly options: AnswerOptions
-  /** Reports to the access log. */
-  readonly answered: (status: number, bytes: number, outcome: string) => void
+  readonly record: RequestRecord
+  /** False: the request cannot be sent again, because its body had not come whole when the backend answered. */
+  readonly isRetriable: boolean
 }
 
-export class HeldResponse extends DeadlineEntry implements ResponseReceiver, SlotOwner, OpenHttp {
+export class HeldResponse extends DeadlineEntry implements ResponseReceiver, SlotOwner, OpenHttp, UpdatedSession {
   readonly kind = ReceiverKind.Response
   subscriptions: Subscription[] = []
   readonly #shared: HttpShared
@@ -33,6 +42,8 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
   readonly #start: HeldResponseStart
   #isHolding = false
   #isEnded = false
+  /** In the queue of those who ask their backend again. */
+  #isQueued = false
 
   constructor(shared: HttpShared, slot: ResponseSlot, start: HeldResponseStart) {
     super()
@@ -41,13 +52,17 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     this.#start = start
     slot.owner = this
     shared.open.add(this)
+    shared.context.counters.add('updatable_holds', 1)
   }
 
   handleLive(ok: boolean): void {
     if (this.#isEnded) return
     if (!ok) return this.#answer(acceptUnavailable(), 'error')
+    const { counters, deadlines, clock, hub } = this.#shared.context
+    const conflicts = conflictsOf(this.subscriptions)
+    for (const { channel } of conflicts) hub.forgetLastId(channel)
+    if (conflicts.length > 0 && this.#start.isRetriable) return this.#retry()
     this.#isHolding = true
-    const { counters, deadlines, clock } = this.#shared.context
     counters.add('response_holds', 1)
     deadlines.set(this, clock.nowMs() + this.#start.timeoutMs)
   }
@@ -56,7 +71,7 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     if (this.#isEnded) return
     const { counters } = this.#shared.context
     const verdict = judgeResponse(item, format, subscription)
-    if (verdict === ResponseVerdict.WrongPrevId) return counters.add('drop_prev_id')
+    if (verdict === ResponseVerdict.WrongPrevId) return this.#missed(subscription)
     const published = patchedBody(this.#shared.context, publishedBody(this.#start.answer, format))
     const filtered = filterHeldItem(item, format.contentFilters, published, subscription, this.#start.filters)
     if (filtered instanceof ContentMismatch) return this.#mismatched(filtered)
@@ -68,6 +83,8 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
         const body = filteredContent(this.#shared.context, filtered)
         return this.#answer({ ...publishedAnswer(this.#start.answer, format), body }, 'held')
       }
+      case ResponseVerdict.Retry:
+        return this.#retry()
       case ResponseVerdict.Ignore:
         return
       default:
@@ -80,7 +97,29 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     if (message !== null) this.#answer(proxyFailed(message), 'error')
   }
 
-  requestUpdate(): void {}
+  /** Something was published before the item that came, or what came is old. */
+  #missed({ channel }: Subscription): void {
+    const { counters, hub } = this.#shared.context
+    counters.add('drop_prev_id')
+    hub.forgetLastId(channel)
+    this.requestUpdate()
+  }
+
+  requestUpdate(): void {
+    if (!this.#isHolding || this.#isEnded || this.#isQueued || !this.#start.isRetriable) return
+    this.#isQueued = true
+    // All long polls have one key: each of them asks for itself, so nothing is gained by order.
+    this.#shared.updates.add(this, '')
+  }
+
+  handleUpdateDue(): void {
+    this.#isQueued = false
+    try {
+      this.#retry()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
 
   override handleDeadline(): void {
     try {
@@ -96,7 +135,7 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
 
   handleAborted(): void {
     if (this.#isEnded) return
-    this.#start.answered(0, 0, 'aborted')
+    reportAccess(this.#shared.context, this.#start.record, 0, 0, 'aborted')
     this.#leave()
   }
 
@@ -114,12 +153,22 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
 
   #answer(answer: HttpAnswer, outcome: string): void {
     if (this.#isEnded || !this.#slot.isOpen) return
-    const { crossOrigin, options, answered } = this.#start
+    const { crossOrigin, options, record } = this.#start
     const isEarly = outcome === 'error' && !this.#isHolding
     const shown = isEarly ? crossOrigin?.error(answer) : crossOrigin?.held(answer)
     const bytes = writeAnswer(this.#slot, shown ?? answer, options)
-    answered((shown ?? answer).status, bytes, outcome)
+    reportAccess(this.#shared.context, record, (shown ?? answer).status, bytes, outcome)
     this.#leave()
+  }
+
+  #retry(): void {
+    const { record, isRetriable } = this.#start
+    if (this.#isEnded || !this.#slot.isOpen || !isRetriable) return
+    const { route, target } = record
+    const naming = { channelPrefix: route?.prefix ?? '', implicitChannels: target?.implicitChannels ?? [] }
+    const lastIds = gripLastOf(this.subscriptions, naming, record.lastIds)
+    this.#leave()
+    this.#shared.retry(this.#slot, { ...record, lastIds })
   }
 
   #leave(): void {
@@ -127,6 +176,8 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     this.#isEnded = true
     const { hub, deadlines, counters } = this.#shared.context
     if (this.#isHolding) counters.add('response_holds', -1)
+    if (this.#isQueued) this.#shared.updates.delete(this)
+    counters.add('updatable_holds', -1)
     hub.leave(this)
     deadlines.clear(this)
     this.#shared.open.delete(this)

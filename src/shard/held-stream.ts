@@ -25,6 +25,7 @@ import { filteredContent } from './filtered-content.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { writeAnswer, writeStatus } from './http-writer.js'
 import { writeHeaders } from './native-headers.js'
+import { type RequestRecord, reportAccess } from './request-record.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
 
 /** What a stream needs until its first byte. */
@@ -33,8 +34,7 @@ interface Opening {
   /** Head and first body have gone out already. */
   readonly isStreamed: boolean
   readonly filters: HoldFilters | null
-  /** Reports to the access log: status and body bytes of the opening. */
-  readonly opened: (status: number, bytes: number, outcome: string) => void
+  readonly record: RequestRecord
 }
 
 export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwner, OpenHttp {
@@ -75,7 +75,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     this.#isHolding = true
     counters.add('stream_holds', 1)
     const first = opening.isStreamed ? null : this.#start(opening.instruct)
-    opening.opened(opening.instruct.response.code, first?.length ?? 0, 'held')
+    this.#report(opening, opening.instruct.response.code, first?.length ?? 0, 'held')
     this.#lastWriteMs = clock.nowMs()
     if (this.#keepAlive === null) return
     this.#delayMs = keepAliveDelayMs(this.#keepAlive, random())
@@ -129,7 +129,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
   }
 
   handleAborted(): void {
-    this.#opening?.opened(0, 0, 'aborted')
+    if (this.#opening !== null) this.#report(this.#opening, 0, 0, 'aborted')
     this.#leave()
   }
 
@@ -217,8 +217,13 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
       close: this.#slot.isClosing,
       isCloseAsked: false,
     })
-    opening.opened(500, bytes, 'error')
+    this.#report(opening, 500, bytes, 'error')
     this.#leave()
+  }
+
+  /** The opening, to the access log. */
+  #report({ record }: Opening, status: number, bytes: number, outcome: string): void {
+    reportAccess(this.#shared.context, record, status, bytes, outcome)
   }
 
   #finish(): void {

@@ -7,7 +7,7 @@
  *
  * Every callback, native or undici's, is a boundary: what throws there ends this exchange and nothing else.
  */
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type uWS from 'uWebSockets.js'
 import { type BackendExchange, type BackendFailure, type BackendHandler, FailureKind } from '../backend/types.js'
 import { GRIP_REQUEST_BYTES_MAX, GRIP_RESPONSE_BYTES_MAX } from '../base/limits.js'
@@ -24,6 +24,7 @@ import {
   requestFailed,
   routeNotFound,
 } from '../grip/http-session.js'
+import type { GripLast } from '../grip/hold-channels.js'
 import { holdFilters } from '../grip/hold-filters.js'
 import { parseHostPort } from '../routing/host.js'
 import type { Instruct } from '../wire/instruct-types.js'
@@ -37,9 +38,10 @@ import { type CrossOriginRequest, crossOriginOf } from './cross-origin.js'
 import { HeldResponse } from './held-response.js'
 import { HeldStream } from './held-stream.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
-import { matchRoute } from './match-route.js'
+import { matchRoute, routeById } from './match-route.js'
 import { HttpUpload, type PulsedUpload } from './http-upload.js'
 import { type AnswerOptions, HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
+import { type RequestRecord, reportAccess } from './request-record.js'
 import { ResponseSlot, type SlotOwner } from './response-slot.js'
 
 const State = {
@@ -65,6 +67,9 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   readonly #head: ClientHead
   readonly #startedMs: number
   #upload: HttpUpload | null = null
+  /** Of a request that is sent again. */
+  #keptBody: Buffer | null = null
+  #lastIds: GripLast | null = null
   #route: Route | null = null
   /** Null: no CORS and no JSON-P. */
   #crossOrigin: CrossOriginRequest | null = null
@@ -89,15 +94,26 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   /** The relayed body goes through it; null: as it is. */
   #script: JsonpScript | null = null
 
-  /** Call it inside the request callback of uWebSockets.js only: `req` is gone afterwards. */
-  constructor(shared: HttpShared, res: uWS.HttpResponse, req: uWS.HttpRequest, door: ClientDoor) {
+  /** A new request: inside the request callback of uWebSockets.js only, `req` is gone afterwards. Or one to be retried. */
+  constructor(shared: HttpShared, client: NewClient | WaitingClient) {
     this.#shared = shared
     this.#context = shared.context
-    // First of all: a response without an abort handler ends the process.
-    this.#slot = new ResponseSlot(res, this)
-    this.#head = copyClientHead(res, req, door)
-    this.#startedMs = this.#context.clock.nowMs()
-    this.#context.counters.add('requests')
+    if ('res' in client) {
+      // First of all: a response without an abort handler ends the process.
+      this.#slot = new ResponseSlot(client.res, this)
+      this.#head = copyClientHead(client.res, client.req, client.door)
+      this.#startedMs = this.#context.clock.nowMs()
+      this.#context.counters.add('requests')
+    } else {
+      const { slot, record } = client
+      this.#slot = slot
+      slot.owner = this
+      this.#head = record.head
+      this.#startedMs = record.startedMs
+      this.#route = record.route
+      this.#keptBody = record.body
+      this.#lastIds = record.lastIds
+    }
     shared.open.add(this)
   }
 
@@ -114,6 +130,16 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  /** The client waits already, and its request goes to the backend again, by the route of the same id. */
+  retry(): void {
+    this.#context.counters.add('hold_retries')
+    this.#guard(() => {
+      const answer = this.#openBy(routeById(this.#context, (this.#route as Route).id, this.#head, 'http'))
+      if (answer === null) this.#requestNext()
+      else this.#answer(answer, 'error')
+    })
   }
 
   /** Refuses the request at the door: the gateway is shutting down. */
@@ -248,12 +274,16 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     this.#isLast = malformed !== null || isChunked(this.#head.headers)
     this.#slot.isClosing = this.#isLast
     if (malformed !== null) return badRequest(malformed)
+    return this.#openBy(matchRoute(this.#context, this.#head, 'http'))
+  }
+
+  #openBy(route: Route | null): HttpAnswer | null {
     this.#isCloseAsked = headerValue(this.#head.headers, 'connection')?.toLowerCase() === 'close'
-    this.#route = matchRoute(this.#context, this.#head, 'http')
-    this.#crossOrigin = crossOriginOf(this.#context, this.#head, this.#route)
+    this.#route = route
+    this.#crossOrigin = crossOriginOf(this.#context, this.#head, route)
     const fault = this.#crossOrigin?.fault ?? null
     if (fault !== null) return fault
-    return this.#route === null ? routeNotFound(this.#hostName()) : null
+    return route === null ? routeNotFound(this.#hostName()) : null
   }
 
   #outside(run: () => void): void {
@@ -301,6 +331,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     const forwarded = this.#context.forwarding.forward(head, route, target, {
       webSocket: false,
       nowEpochMs: this.#context.epochMs(),
+      lastIds: this.#lastIds,
     })
     if (forwarded === null) return this.#answer(proxyFailed(null), 'error')
     const refusal = refuseWebSocketEvents(target, forwarded.headers, forwarded.trusted)
@@ -312,7 +343,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         method: head.method,
         path: forwarded.path,
         headers: forwarded.headers,
-        body: this.#crossOrigin?.body ?? (upload === null ? null : this.#bodyOf(upload)),
+        body: this.#crossOrigin?.body ?? (upload === null ? this.#keptBodyAgain() : this.#bodyOf(upload)),
         routePathBeg: route.pathBeg,
       },
       this,
@@ -323,6 +354,10 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #bodyOf(upload: HttpUpload): Buffer | Readable {
     const isHttp = this.#target().kind === TargetKind.Http
     return isHttp && isChunked(this.#head.headers) ? upload.read(true) : (upload.whole() ?? upload.read(false))
+  }
+
+  #keptBodyAgain(): Buffer | Readable | null {
+    return this.#keptBody !== null && isChunked(this.#head.headers) ? Readable.from([this.#keptBody]) : this.#keptBody
   }
 
   #exhausted(): HttpAnswer {
@@ -490,27 +525,35 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #hold({ instruct, channels }: InstructVerdict & { kind: 'hold' }, isStreamed: boolean): void {
-    const answered = this.#accessLater()
-    const options = this.#answerOptions()
-    const filters = holdFilters(this.#session as HttpSession, instruct)
-    this.#end()
-    const held =
-      instruct.hold === 'response'
-        ? new HeldResponse(this.#shared, this.#slot, {
-            answer: answerOf(instruct),
-            crossOrigin: this.#crossOrigin?.crossOrigin ?? null,
-            timeoutMs: instruct.timeout * 1000,
-            filters,
-            options,
-            answered,
-          })
-        : new HeldStream(this.#shared, this.#slot, {
-            instruct: this.#streamedInstruct(instruct),
-            isStreamed,
-            filters,
-            opened: answered,
-          })
+    const held = instruct.hold === 'response' ? this.#holdResponse(instruct) : this.#holdStream(instruct, isStreamed)
     this.#context.hub.subscribe(held, channels)
+  }
+
+  #holdResponse(instruct: Instruct): HeldResponse {
+    const upload = this.#upload
+    const start = {
+      answer: answerOf(instruct),
+      crossOrigin: this.#crossOrigin?.crossOrigin ?? null,
+      timeoutMs: instruct.timeout * 1000,
+      filters: holdFilters(this.#session as HttpSession, instruct),
+      options: this.#answerOptions(),
+      record: { ...this.#record(), body: upload === null ? this.#keptBody : upload.whole() },
+      isRetriable: upload === null || upload.isComplete,
+    }
+    this.#end()
+    return new HeldResponse(this.#shared, this.#slot, start)
+  }
+
+  #holdStream(instruct: Instruct, isStreamed: boolean): HeldStream {
+    const filters = holdFilters(this.#session as HttpSession, instruct)
+    const record = this.#record()
+    this.#end()
+    return new HeldStream(this.#shared, this.#slot, {
+      instruct: this.#streamedInstruct(instruct),
+      isStreamed,
+      filters,
+      record,
+    })
   }
 
   /** With the headers that the client of a stream gets. */
@@ -589,15 +632,26 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #access(status: number, bytes: number, outcome: string): void {
-    this.#accessLater()(status, bytes, outcome)
+    reportAccess(this.#context, this.#record(), status, bytes, outcome)
   }
 
-  /** A function of its own, so that a hold need not keep the exchange. */
-  #accessLater(): (status: number, bytes: number, outcome: string) => void {
+  /** Without the body. */
+  #record(): RequestRecord {
     const route = this.#route
-    const target = route?.targets[this.#targetIndex]?.name ?? null
-    return accessReporter(this.#context, this.#head, route, target, this.#startedMs)
+    const target = route?.targets[this.#targetIndex] ?? null
+    return { head: this.#head, startedMs: this.#startedMs, route, target, body: null, lastIds: this.#lastIds }
   }
+}
+
+interface NewClient {
+  readonly res: uWS.HttpResponse
+  readonly req: uWS.HttpRequest
+  readonly door: ClientDoor
+}
+
+interface WaitingClient {
+  readonly slot: ResponseSlot
+  readonly record: RequestRecord
 }
 
 const NO_HEAD: ResponseHead = { status: 0, reason: '', headers: [] }
@@ -605,29 +659,4 @@ const NO_HEAD: ResponseHead = { status: 0, reason: '', headers: [] }
 /** The next target may be tried (reference: failover). */
 function failsOver({ kind }: BackendFailure): boolean {
   return kind === FailureKind.Connect || kind === FailureKind.ConnectTimeout || kind === FailureKind.Tls
-}
-
-function accessReporter(
-  context: ShardContext,
-  head: ClientHead,
-  route: Route | null,
-  target: string | null,
-  startedMs: number,
-): (status: number, bytes: number, outcome: string) => void {
-  return (status, bytes, outcome) => {
-    const { logFrom, logUserAgent } = context.settings.proxy
-    context.access({
-      method: head.method,
-      url: `${head.ssl ? 'https' : 'http'}://${clientHost(head)}${head.path}`,
-      route: route !== null && route.explicitId ? route.id : null,
-      target,
-      from: logFrom ? context.forwarding.clientAddress(head, context.epochMs()) : null,
-      referer: headerValue(head.headers, 'referer'),
-      userAgent: logUserAgent ? headerValue(head.headers, 'user-agent') : null,
-      status,
-      bytes,
-      durationMs: context.clock.nowMs() - startedMs,
-      outcome,
-    })
-  }
 }

@@ -9,7 +9,9 @@ export class HttpListener {
   readonly #isDraining: () => boolean
 
   constructor(context: ShardContext, isDraining: () => boolean) {
-    this.#shared = new HttpShared(context)
+    this.#shared = new HttpShared(context, (shared, slot, record) => {
+      new HttpExchange(shared, { slot, record }).retry()
+    })
     this.#isDraining = isDraining
   }
 
@@ -22,7 +24,7 @@ export class HttpListener {
     const door = { ssl, acceptForwardedProtocol: this.#shared.context.settings.proxy.acceptXForwardedProtocol }
     app.any('/*', (res, req) => {
       try {
-        const exchange = new HttpExchange(this.#shared, res, req, door)
+        const exchange = new HttpExchange(this.#shared, { res, req, door })
         if (this.#isDraining()) exchange.refuse()
         else exchange.start()
       } catch (error) {

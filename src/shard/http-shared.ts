@@ -1,6 +1,9 @@
-/** What the HTTP exchanges of a shard share: who is open, and the pulse of their uploads. */
+/** What the HTTP exchanges of a shard share: who is open, the pulse of their uploads, who is to ask its backend again. */
 import type { ShardContext } from './context.js'
 import { UploadPulse } from './http-upload.js'
+import type { RequestRecord } from './request-record.js'
+import type { ResponseSlot } from './response-slot.js'
+import { Updates } from './updates.js'
 
 /** An exchange or a hold, from the moment its head is there until nothing of it is left. */
 export interface OpenHttp {
@@ -13,10 +16,17 @@ export interface OpenHttp {
 export class HttpShared {
   readonly open = new Set<OpenHttp>()
   readonly uploads: UploadPulse
+  readonly updates: Updates
   readonly context: ShardContext
+  /** Sends a request to its backend again and answers it by `slot`. */
+  readonly retry: (slot: ResponseSlot, record: RequestRecord) => void
 
-  constructor(context: ShardContext) {
+  constructor(context: ShardContext, retry: (shared: HttpShared, slot: ResponseSlot, record: RequestRecord) => void) {
     this.context = context
+    this.retry = (slot, record) => {
+      retry(this, slot, record)
+    }
+    this.updates = new Updates(context.deadlines, context.clock)
     this.uploads = new UploadPulse(context.deadlines, context.clock, context.settings.proxy.backendTimeout * 1000)
   }
 }

@@ -7,17 +7,25 @@ import { headerValue } from '../wire/headers.js'
 import type { ShardContext } from './context.js'
 
 export function matchRoute(context: ShardContext, head: ClientHead, proto: 'http' | 'ws'): Route | null {
-  const routes = context.routes()
   if (context.settings.proxy.acceptPushpinRoute) {
     const id = headerValue(head.headers, 'pushpin-route')
-    // Two lines with one id make it unusable: the host decides then. An unknown id has no route.
-    if (id !== null && id !== '' && !routes.isIdShared(id)) return routes.byId(id)
+    if (id !== null && id !== '') return routeById(context, id, head, proto)
   }
+  return routeByHost(context, head, proto)
+}
+
+/** Two lines with one id make it unusable: the host decides then. An unknown id has no route. */
+export function routeById(context: ShardContext, id: string, head: ClientHead, proto: 'http' | 'ws'): Route | null {
+  const routes = context.routes()
+  return routes.isIdShared(id) ? routeByHost(context, head, proto) : routes.byId(id)
+}
+
+function routeByHost(context: ShardContext, head: ClientHead, proto: 'http' | 'ws'): Route | null {
   const host = parseHostPort(clientHost(head))
   if (host === null) return null
   const encoded = encodePath(head.path)
   const end = encoded.search(/[?#]/)
-  return routes.match({
+  return context.routes().match({
     proto,
     ssl: head.ssl,
     host: host.host,

@@ -76,6 +76,11 @@ export class MemoryHub implements ChannelHub {
     return this.#channels.get(name)?.subscribers ?? 0
   }
 
+  /** The channel, as nobody has held it if need be. */
+  channel(name: string): Channel {
+    return this.#channel(name)
+  }
+
   subscribed(name: string, count = 1): Promise<void> {
     return this.waiters.until(
       () => (this.subscribers(name) === count ? null : undefined),

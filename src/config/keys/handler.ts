@@ -149,7 +149,7 @@ export const HANDLER_KEYS = [
     key: 'handler.update_on_first_subscription',
     type: 'boolean',
     shipped: 'true',
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'Whether a hold asks its backend again soon after it was the first on a channel.',
   },
   {

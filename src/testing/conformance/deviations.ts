@@ -130,6 +130,12 @@ const TACKBOARD: readonly Deviation[] = [
   },
   jsonpRefused('JSON-P: a line break in a header of _headers', '_headers'),
   jsonpRefused('JSON-P: a method that is no token reaches the backend', '_method'),
+  {
+    scenario: 'long poll: what matches while it waits to be sent again',
+    reason: 'it is delivered, because nothing is gained by losing it',
+    row: 'what is published to a long poll that waits to be sent again is lost',
+    shows: [['GET /SCENE/poll?x=1'], '200 two'],
+  },
   pongDropped('answer: pong', [OPEN, 'TEXT 1\r\nx\r\n']),
   pongDropped('publish: a pong', [OPEN]),
   {

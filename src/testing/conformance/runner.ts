@@ -43,12 +43,14 @@ export async function runScenarios(
     options.onOutcome?.(outcome)
   }
   const isSlow = ({ slow, ownBackend }: Scenario): boolean => slow === true || ownBackend === true
-  const slow = Promise.all(chosen.filter(isSlow).map(perform))
-  const queue = chosen.filter((scenario) => !isSlow(scenario))
+  const together = chosen.filter(({ alone }) => alone !== true)
+  const slow = Promise.all(together.filter(isSlow).map(perform))
+  const queue = together.filter((scenario) => !isSlow(scenario))
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) await perform(next)
   }
   await Promise.all([slow, ...Array.from({ length: SIDE_BY_SIDE }, work)])
+  for (const scenario of chosen) if (scenario.alone === true) await perform(scenario)
   await stage.close()
   return chosen.map((scenario) => outcomes.get(scenario) as Outcome)
 }

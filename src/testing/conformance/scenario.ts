@@ -13,6 +13,8 @@ export interface Scenario {
   readonly expected: unknown
   /** Started before the others: it waits for seconds. */
   readonly slow?: boolean
+  /** Played when all others are over: it touches what is not its own. */
+  readonly alone?: boolean
   /** It wants a backend that it can stop and start: World.ownBackend(). */
   readonly ownBackend?: boolean
   run(world: World): Promise<unknown>

@@ -8,6 +8,7 @@ import { bodyPatch } from './scenarios/body-patch.js'
 import { filters } from './scenarios/filters.js'
 import { commands } from './scenarios/commands.js'
 import { http } from './scenarios/http.js'
+import { longPollRetries } from './scenarios/long-poll-retries.js'
 import { publishDoor } from './scenarios/publish-door.js'
 import { publishZmq } from './scenarios/publish-zmq.js'
 import { accepted } from './scenarios/woh-accepted.js'
@@ -29,6 +30,7 @@ export const SCENARIOS = collectScenarios(
   bodyPatch,
   commands,
   crossOrigin,
+  longPollRetries,
 )
 
 const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).length

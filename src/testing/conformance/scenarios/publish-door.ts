@@ -158,8 +158,11 @@ export const publishDoor: Scenario[] = [
     request('GET /recover', []),
     answer('405 Method Not Allowed', 'Method not allowed: GET.\n', ['Allow: POST']),
   ),
-  raw('POST /recover', request('POST /recover', ['Content-Length: 0']), answer('200 OK', 'Updated\n')),
-  raw('POST /recover/', request('POST /recover/', ['Content-Length: 0']), answer('200 OK', 'Updated\n')),
+  ...['/recover', '/recover/'].map((path) => ({
+    ...raw(`POST ${path}`, request(`POST ${path}`, ['Content-Length: 0']), answer('200 OK', 'Updated\n')),
+    // It concerns every long poll and stream.
+    alone: true,
+  })),
   ...['text/plain', '*/*', 'text/*', 'application/json, text/plain', 'foo/bar, */*;q=0.1'].map((type) =>
     raw(`Accept: ${type}`, accepting(type), PUBLISHED),
   ),
