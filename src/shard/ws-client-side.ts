@@ -6,12 +6,10 @@
  * Life: upgrade request → the backend is asked → 101 (or a rejection) → messages → end. Until the verdict the client's
  * socket is not read, so what a hasty client sends waits in the kernel.
  */
-import type uWS from 'uWebSockets.js'
 import type { BackendFailure } from '../backend/types.js'
 import { unreachable } from '../base/assert.js'
 import { DeadlineEntry, NO_DEADLINE } from '../base/deadlines.js'
 import { WS_BACKPRESSURE_BYTES_MAX, WS_SLOW_BYTES } from '../base/limits.js'
-import type { ClientHead } from '../grip/forwarding.js'
 import { ReceiverKind, type WsReceiver } from '../grip/receiver.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import { Heartbeat, HEARTBEAT_CONTENT } from '../grip/heartbeat.js'
@@ -22,8 +20,9 @@ import type { Route, Target } from '../routing/types.js'
 import { PublishAction, type PublishItem, type WsMessageFormat, WsMessageType } from '../wire/publish-types.js'
 import type { ShardContext } from './context.js'
 import { filteredContent } from './filtered-content.js'
+import type { ClientSocket, SocketOwner, Upgrade } from './client-socket.js'
 import { HeldFrames } from './held-frames.js'
-import { nativeString, writeHeaders } from './native-headers.js'
+import { nativeString } from './native-headers.js'
 import type { WsShared } from './ws-shared.js'
 
 const DROP_COUNTERS = {
@@ -35,27 +34,10 @@ const DROP_COUNTERS = {
   [WsDropReason.Barrier]: 'ws_dropped_barrier',
 } as const
 
-/** The client's upgrade request, while it waits for its verdict. */
-export interface Upgrade {
-  readonly res: uWS.HttpResponse
-  readonly context: uWS.us_socket_context_t
-  readonly key: string
-  readonly head: ClientHead
-  readonly startedMs: number
-  readonly connectionId: string
-  /** Starts a session that asks this target of the route. */
-  ask(targetIndex: number): void
-}
-
-/** What uWebSockets.js keeps per socket: handed over wrapped, because it copies the object and loses its prototype. */
-export interface WsUserData {
-  readonly connection: WsClientSide
-}
-
 /** What only the half that speaks to the backend can do. */
 export type WsBackendEffect = Exclude<WsAnyEffect, WsClientEffect | { kind: 'ended' }>
 
-export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
+export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, SocketOwner {
   readonly kind = ReceiverKind.Ws
   subscriptions: Subscription[] = []
   protected readonly context: ShardContext
@@ -64,7 +46,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   readonly connectionId: string
   protected readonly target: Target
   protected upgrade: Upgrade | null
-  protected ws: uWS.WebSocket<WsUserData> | null = null
+  protected ws: ClientSocket | null = null
   protected ended = false
   #heartbeat: Heartbeat | null = null
   /** What waits for the first_frame_delay of the target; null: nothing has to. */
@@ -101,7 +83,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   /** Gives up what is under way with the backend; nothing of it comes any more. */
   protected abstract abortBackend(): void
 
-  // From uWebSockets.js. Each call is made inside a catching boundary (ws-listener.ts). What is lent ends with the call.
+  // From the socket.
 
   abstract handleMessage(lent: ArrayBuffer, isBinary: boolean): void
   abstract handlePing(lent: ArrayBuffer): void
@@ -144,8 +126,8 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     }
   }
 
-  handleOpened(ws: uWS.WebSocket<WsUserData>): void {
-    this.ws = ws
+  handleOpened(socket: ClientSocket): void {
+    this.ws = socket
   }
 
   /** A frame of the client: it lives. */
@@ -291,7 +273,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   }
 
   /** What the client has not read; during a first_frame_delay it is said to take nothing at all. */
-  #unreadBytes(ws: uWS.WebSocket<WsUserData>): number {
+  #unreadBytes(ws: ClientSocket): number {
     return this.#heldFrames === null ? ws.getBufferedAmount() : Number.POSITIVE_INFINITY
   }
 
@@ -303,7 +285,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
 
   /** Items are looked at one by one while the client is slow, while they are held, while they push back a keep-alive. */
   get wantsItems(): boolean {
-    return this.#isSlow || this.#heldFrames !== null || this.session.wantsWritten
+    return this.#isSlow || this.#heldFrames !== null || this.session.wantsWritten || this.ws?.isWrapped === true
   }
 
   #reclassify(): void {
@@ -330,7 +312,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   }
 
   /** A published item, dropped and counted when too much waits for the client already. */
-  #deliver(ws: uWS.WebSocket<WsUserData>, type: WsMessageType, content: Buffer): void {
+  #deliver(ws: ClientSocket, type: WsMessageType, content: Buffer): void {
     if (ws.getBufferedAmount() > WS_BACKPRESSURE_BYTES_MAX) this.context.counters.add('drop_ws_backpressure')
     else this.#write(type, content)
   }
@@ -386,15 +368,8 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   #accept(effect: WsClientEffect & { kind: 'accept' }): void {
     const upgrade = this.upgrade as Upgrade
     this.upgrade = null
-    const { res } = upgrade
-    this.shared.shield.around(() => {
-      res.cork(() => {
-        res.writeStatus('101 Switching Protocols')
-        writeHeaders(res, effect.headers)
-        res.resume()
-        res.upgrade<WsUserData>({ connection: this }, upgrade.key, '', '', upgrade.context)
-        if (this.#heldFrames === null) this.#sendFirstFrames()
-      })
+    upgrade.accept(this, effect.headers, () => {
+      if (this.#heldFrames === null) this.#sendFirstFrames()
     })
     this.shared.opened()
     // Its close handler has run inside: the flaw that the shield is for.
@@ -429,7 +404,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   }
 
   /** A method, so that the compiler does not believe that #ws cannot have changed. */
-  #webSocket(): uWS.WebSocket<WsUserData> | null {
+  #webSocket(): ClientSocket | null {
     return this.ws
   }
 
@@ -437,7 +412,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
     const upgrade = this.upgrade
     if (upgrade === null) return
     this.upgrade = null
-    this.shared.reject(upgrade.res, effect)
+    upgrade.reject(effect)
     this.#access(upgrade, effect.status, effect.body.length, effect.status === 502 ? 'error' : 'rejected')
   }
 
@@ -448,7 +423,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
   }
 
   #write(type: WsMessageFormat['type'], content: Buffer): void {
-    const ws = this.ws as uWS.WebSocket<WsUserData>
+    const ws = this.ws as ClientSocket
     const { counters } = this.context
     let result: number
     switch (type) {
@@ -489,7 +464,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver {
       this.#clientGone()
       ws.close()
     } else if (upgrade !== null) {
-      upgrade.res.close()
+      upgrade.drop()
     }
   }
 

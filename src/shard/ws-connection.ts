@@ -12,8 +12,9 @@ import { WsSession } from '../grip/ws-session.js'
 import { C } from '../link/counters.js'
 import type { Route } from '../routing/types.js'
 import { countBackendFailure } from './backend-results.js'
+import type { Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
-import { type Upgrade, type WsBackendEffect, WsClientSide } from './ws-client-side.js'
+import { type WsBackendEffect, WsClientSide } from './ws-client-side.js'
 import type { WsShared } from './ws-shared.js'
 
 type RequestEffect = WsEffect & { kind: 'request' }

@@ -8,11 +8,12 @@ import { WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
 import { unreachable } from '../base/assert.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { clientHost } from '../grip/forwarding.js'
-import { newConnectionId } from './connection-id.js'
+import type { SocketOwner, Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
 import { copyClientHead, isWebSocketRequest } from './client-head.js'
 import { matchRoute } from './match-route.js'
-import type { Upgrade, WsClientSide, WsUserData } from './ws-client-side.js'
+import { NativeUpgrade, type WsUserData } from './native-upgrade.js'
+import type { WsClientSide } from './ws-client-side.js'
 import { WsConnection } from './ws-connection.js'
 import { WsTunnelConnection } from './ws-tunnel-connection.js'
 import type { WsShared } from './ws-shared.js'
@@ -29,12 +30,12 @@ export interface WsListenerOptions {
 
 export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOptions): void {
   const { context } = options
-  const guard = (ws: uWS.WebSocket<WsUserData>, run: (connection: WsClientSide) => void): void => {
-    const { connection } = ws.getUserData()
+  const guard = (ws: uWS.WebSocket<WsUserData>, run: (owner: SocketOwner) => void): void => {
+    const { owner } = ws.getUserData()
     try {
-      run(connection)
+      run(owner)
     } catch (error) {
-      connection.fail(error)
+      owner.fail(error)
     }
   }
   app.ws<WsUserData>('/*', {
@@ -53,43 +54,43 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
     },
     open: (ws) => {
       // No closure, nothing allocated: upgrade-shield.ts.
-      const { connection } = ws.getUserData()
+      const { owner } = ws.getUserData()
       try {
-        connection.handleOpened(ws)
+        owner.handleOpened(ws)
       } catch (error) {
-        connection.fail(error)
+        owner.fail(error)
       }
     },
     message: (ws, message, isBinary) => {
       // Written out: the busiest callback makes no closure.
-      const { connection } = ws.getUserData()
+      const { owner } = ws.getUserData()
       try {
-        connection.handleSign()
-        connection.handleMessage(message, isBinary)
+        owner.handleSign()
+        owner.handleMessage(message, isBinary)
       } catch (error) {
-        connection.fail(error)
+        owner.fail(error)
       }
     },
     ping: (ws, message) => {
-      guard(ws, (connection) => {
-        connection.handleSign()
-        connection.handlePing(message)
+      guard(ws, (owner) => {
+        owner.handleSign()
+        owner.handlePing(message)
       })
     },
     pong: (ws, message) => {
-      guard(ws, (connection) => {
-        connection.handleSign()
-        if (!connection.isOwnPong(message)) connection.handlePong(message)
+      guard(ws, (owner) => {
+        owner.handleSign()
+        if (!owner.isOwnPong(message)) owner.handlePong(message)
       })
     },
     drain: (ws) => {
-      guard(ws, (connection) => {
-        connection.handleDrained()
+      guard(ws, (owner) => {
+        owner.handleDrained()
       })
     },
     close: (ws, code, message) => {
-      guard(ws, (connection) => {
-        connection.handleClosed(code, message)
+      guard(ws, (owner) => {
+        owner.handleClosed(code, message)
       })
     },
   })
@@ -117,22 +118,22 @@ function handleUpgrade(
     const { acceptXForwardedProtocol: acceptForwardedProtocol } = context.settings.proxy
     const head = copyClientHead(res, req, { ssl: options.ssl, acceptForwardedProtocol })
     const route = options.isDraining() ? null : matchRoute(context, head, 'ws')
-    const upgrade: Upgrade = {
+    const upgrade = new NativeUpgrade({
+      shared,
       res,
-      context: socketContext,
+      socketContext,
       key: req.getHeader('sec-websocket-key'),
       head,
       startedMs: context.clock.nowMs(),
-      connectionId: newConnectionId(),
-      ask: (targetIndex) => {
+      ask: (upgrade, targetIndex) => {
         current.session = null
-        current.session = ask(options, upgrade, route as Route, targetIndex)
+        current.session = askTarget(options, upgrade, route as Route, targetIndex)
         current.session?.open()
       },
-    }
+    })
     if (route === null) {
       const body = Buffer.from(`No route for host: ${clientHost(head)}\n`, 'latin1')
-      shared.reject(res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
+      upgrade.reject({ status: 502, reason: BAD_GATEWAY, headers: [], body })
       shared.access(upgrade, null, null, 502, body.length, 'error')
       return
     }
@@ -150,7 +151,12 @@ function handleUpgrade(
 }
 
 /** The session that speaks the way the target wants to be spoken to; null: there is none, and the client knows. */
-function ask(options: WsListenerOptions, upgrade: Upgrade, route: Route, targetIndex: number): WsClientSide | null {
+export function askTarget(
+  options: Pick<WsListenerOptions, 'context' | 'shared'>,
+  upgrade: Upgrade,
+  route: Route,
+  targetIndex: number,
+): WsClientSide | null {
   const { context, shared } = options
   const target = route.targets[targetIndex] as Target
   switch (target.kind) {
@@ -171,7 +177,7 @@ function ask(options: WsListenerOptions, upgrade: Upgrade, route: Route, targetI
   const isDebug = route.debug || context.settings.proxy.debug
   const sentence = isDebug ? 'WebSockets cannot be used with zhttpreq target' : 'Error while proxying to origin.'
   const body = Buffer.from(`${sentence}\n`)
-  shared.reject(upgrade.res, { status: 502, reason: BAD_GATEWAY, headers: [], body })
+  upgrade.reject({ status: 502, reason: BAD_GATEWAY, headers: [], body })
   shared.access(upgrade, route, target, 502, body.length, 'error')
   return null
 }

@@ -8,10 +8,11 @@ import type { WsSessionConfig } from '../grip/ws-session.js'
 import type { Route, Target } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import type { HeartbeatTimes } from '../grip/heartbeat.js'
+import type { Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
 import { writeHeaders } from './native-headers.js'
 import { UpgradeShield } from './upgrade-shield.js'
-import type { Upgrade, WsClientSide } from './ws-client-side.js'
+import type { WsClientSide } from './ws-client-side.js'
 
 export interface WsSharedOptions {
   readonly shard: number

@@ -13,8 +13,9 @@ import { WsTunnel } from '../grip/ws-tunnel.js'
 import { C } from '../link/counters.js'
 import type { Route } from '../routing/types.js'
 import { countBackendFailure } from './backend-results.js'
+import type { Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
-import { type Upgrade, type WsBackendEffect, WsClientSide } from './ws-client-side.js'
+import { type WsBackendEffect, WsClientSide } from './ws-client-side.js'
 import type { WsShared } from './ws-shared.js'
 
 export class WsTunnelConnection extends WsClientSide implements BackendSocketHandler {

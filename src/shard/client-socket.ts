@@ -1,0 +1,54 @@
+/**
+ * What a WebSocket session needs of its client's end: a socket once it is open, an upgrade request before. Both are
+ * uWebSockets.js's own as a rule; SockJS makes others.
+ */
+import type { ClientHead } from '../grip/forwarding.js'
+import type { WsReject } from '../grip/ws-answer.js'
+import type { Header } from '../wire/publish-types.js'
+
+/** A WebSocket of uWebSockets.js is one; its documentation says what the calls do. */
+export interface ClientSocket {
+  send(message: Uint8Array, isBinary: boolean): number
+  ping(message: Uint8Array): number
+  getBufferedAmount(): number
+  end(code: number, reason: string | Uint8Array): unknown
+  close(): unknown
+  subscribe(topic: string): boolean
+  unsubscribe(topic: string): boolean
+  /** SockJS: it has no topics, so every published item is written to it alone. */
+  readonly isWrapped?: boolean
+}
+
+/** What the callbacks of a socket are for. Each is called inside a catching boundary; what is lent ends with the call. */
+export interface SocketOwner {
+  handleOpened(socket: ClientSocket): void
+  /** A frame of the client: it lives. Called before the others. */
+  handleSign(): void
+  handleMessage(lent: ArrayBuffer, isBinary: boolean): void
+  handlePing(lent: ArrayBuffer): void
+  /** A pong that answers a ping of the gateway's own is not for handlePong. */
+  isOwnPong(lent: ArrayBuffer): boolean
+  handlePong(lent: ArrayBuffer): void
+  /** The socket takes more. */
+  handleDrained(): void
+  /** code 1005: its close frame had no payload; 1006: there was none. */
+  handleClosed(code: number, lent: ArrayBuffer): void
+  /** A callback threw: this session ends. Must not throw. */
+  fail(error: unknown): void
+}
+
+/** A client that asks for a WebSocket, while it waits for the verdict. */
+export interface Upgrade {
+  readonly head: ClientHead
+  readonly startedMs: number
+  readonly connectionId: string
+  /** The client polls by HTTP (SockJS). */
+  readonly isPolled: boolean
+  /** Starts a session that asks this target of the route. */
+  ask(targetIndex: number): void
+  /** Says yes and hands `session` its socket. What `first` sends follows at once. */
+  accept(session: SocketOwner, headers: readonly Header[], first: () => void): void
+  reject(answer: Omit<WsReject, 'kind'>): void
+  /** Ends it without a word. */
+  drop(): void
+}

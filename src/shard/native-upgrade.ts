@@ -1,0 +1,71 @@
+/** An upgrade request at uWebSockets.js. */
+import type uWS from 'uWebSockets.js'
+import type { ClientHead } from '../grip/forwarding.js'
+import type { WsReject } from '../grip/ws-answer.js'
+import type { Header } from '../wire/publish-types.js'
+import type { SocketOwner, Upgrade } from './client-socket.js'
+import { newConnectionId } from './connection-id.js'
+import { writeHeaders } from './native-headers.js'
+import type { WsShared } from './ws-shared.js'
+
+/** What uWebSockets.js keeps per socket: handed over wrapped, because it copies the object and loses its prototype. */
+export interface WsUserData {
+  readonly owner: SocketOwner
+}
+
+export interface NativeUpgradeParts {
+  readonly shared: WsShared
+  readonly res: uWS.HttpResponse
+  readonly socketContext: uWS.us_socket_context_t
+  /** Sec-WebSocket-Key */
+  readonly key: string
+  readonly head: ClientHead
+  readonly startedMs: number
+  readonly ask: (upgrade: Upgrade, targetIndex: number) => void
+}
+
+export class NativeUpgrade implements Upgrade {
+  readonly head: ClientHead
+  readonly startedMs: number
+  readonly connectionId = newConnectionId()
+  readonly isPolled = false
+  readonly #parts: NativeUpgradeParts
+
+  constructor(parts: NativeUpgradeParts) {
+    this.head = parts.head
+    this.startedMs = parts.startedMs
+    this.#parts = parts
+  }
+
+  ask(targetIndex: number): void {
+    this.#parts.ask(this, targetIndex)
+  }
+
+  /** From upgrade() to the end of cork() nothing but sends: upgrade-shield.ts says why. */
+  accept(session: SocketOwner, headers: readonly Header[], first: () => void): void {
+    const { shared, res, key, socketContext } = this.#parts
+    const userData: WsUserData = { owner: this.ownerOf(session) }
+    shared.shield.around(() => {
+      res.cork(() => {
+        res.writeStatus('101 Switching Protocols')
+        writeHeaders(res, headers)
+        res.resume()
+        res.upgrade<WsUserData>(userData, key, '', '', socketContext)
+        first()
+      })
+    })
+  }
+
+  reject(answer: Omit<WsReject, 'kind'>): void {
+    this.#parts.shared.reject(this.#parts.res, answer)
+  }
+
+  drop(): void {
+    this.#parts.res.close()
+  }
+
+  /** Who the socket's callbacks are for. */
+  protected ownerOf(session: SocketOwner): SocketOwner {
+    return session
+  }
+}
