@@ -40,6 +40,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   link: { values: ['base', 'wire'], types: ['config', 'routing'] },
   shard: { values: BELOW_SHARD_AND_RUNNER, types: [] },
   runner: { values: BELOW_SHARD_AND_RUNNER, types: [] },
+  publish: { values: ['base', 'wire'], types: [] },
   main: { values: ['base', 'config', 'routing', 'runner'], types: [] },
   tools: { values: ['base', 'wire', 'config'], types: [] },
   testing: { values: [...BELOW_SHARD_AND_RUNNER, 'runner', 'shard'], types: [] },

@@ -3,7 +3,7 @@
  *
  * - Files of src that are not TypeScript (pages, task data) are copied.
  * - Files of dist whose source is gone are deleted, so that a removed module cannot be imported by accident.
- * - dist/main.js becomes executable: it is the `tackboard` command.
+ * - dist/main.js and dist/publish/main.js become executable: they are the commands `tackboard` and `tackboard-publish`.
  */
 import { chmod, copyFile, mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
@@ -33,8 +33,9 @@ export async function copyAssets(src: string, dist: string): Promise<CopyAssetsR
   const deleted = (await filesBelow(dist)).filter((file) => !wanted.has(file) && !isForeign(file))
   for (const file of deleted) await rm(join(dist, file))
   await removeEmptyFolders(dist)
-  const main = join(dist, 'main.js')
-  if (wanted.has('main.js')) await chmod(main, 0o755)
+  for (const command of ['main.js', join('publish', 'main.js')]) {
+    if (wanted.has(command)) await chmod(join(dist, command), 0o755)
+  }
   return { copied, deleted }
 }
 
