@@ -14,6 +14,13 @@ import { decodeVerifyingKey, signToken, verifyToken } from '../../wire/jwt.js'
 import { decodePublishBody, decodeZmqItem, isPublishFault } from '../../wire/publish-item.js'
 import { decodeTnetstring } from '../../wire/tnetstring.js'
 import { decodeWebSocketEvents, encodeWebSocketEvents } from '../../wire/websocket-events.js'
+import {
+  decodeZhttpRequest,
+  decodeZhttpResponse,
+  encodeZhttpRequest,
+  encodeZhttpResponse,
+  isZhttpFault,
+} from '../../wire/zhttp.js'
 import { decodeZrpcRequest, isZrpcFault } from '../../wire/zrpc.js'
 import type { FuzzTarget } from './fuzz.js'
 
@@ -224,6 +231,42 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
       if (!isZrpcFault(request)) return true
       assert.notEqual(request.fault, '')
       return false
+    },
+  },
+  {
+    name: 'zhttp packet',
+    corpus: [
+      encodeZhttpResponse({ from: 'w', ids: [{ id: 'a', seq: 0 }], code: 200, reason: 'OK', headers: ['A', 'b'] }),
+      encodeZhttpResponse({
+        from: 'w',
+        ids: [{ id: 'a', seq: 1 }],
+        body: Buffer.from('hello'),
+        more: true,
+        credits: 9,
+      }),
+      encodeZhttpResponse({ from: 'w', ids: [{ id: 'a', seq: 2 }], type: 'error', condition: 'tls-error' }),
+      encodeZhttpRequest({ from: 'g', ids: [{ id: 'a', seq: 0 }], method: 'GET', uri: 'http://a/', stream: true }),
+    ].map((packet) => packet.toString('latin1')),
+    words: [
+      ...TN_WORDS,
+      'T',
+      '4:from',
+      '2:id',
+      '3:seq',
+      '4:type',
+      '7:credits',
+      '4:body',
+      '4:more',
+      '7:headers',
+      '3:ext',
+    ],
+    run(input) {
+      let isAccepted = false
+      for (const packet of [decodeZhttpResponse(input), decodeZhttpRequest(input)]) {
+        if (isZhttpFault(packet)) assert.notEqual(packet.error, '')
+        else isAccepted = true
+      }
+      return isAccepted
     },
   },
   {
