@@ -1,7 +1,7 @@
 /**
  * HTTP streams (reference: Grip-Hold: stream): keep-alives, and what opens a stream whose first body is empty.
  *
- * Not here yet: next links, recovery by prev-id, filters.
+ * Not here yet: next links, and with them recovery by prev-id.
  */
 import { Buffer } from 'node:buffer'
 import { EMPTY_BYTES } from '../base/bytes.js'
