@@ -41,7 +41,7 @@ export async function bench(options: BenchOptions, say: (line: string) => void):
     ports: new Ports(options.basePort),
     conf: options.conf,
     warmSeconds: options.quick ? 0.4 : 1.5,
-    warmUnits: options.quick ? 0 : 20_000,
+    warmUnits: options.quick ? 5_000 : 20_000,
     seconds: options.quick ? 0.8 : 3,
     window: options.window,
     quick: options.quick,

@@ -82,4 +82,5 @@ test('a table with ratios to both bases, a goal that is missed and a server that
 
 test('no ratio where there is nothing to compare with', () => {
   expect(renderTable([cell('nats', [measure(1)])])).not.toContain('×')
+  expect(renderTable([cell('nats', [measure(1)]), cell('uws', [measure(-1)])])).not.toContain('×')
 })

@@ -77,7 +77,7 @@ function costOf(server: ServerName, cells: readonly Cell[]): number | null {
 }
 
 function ratio(cost: number, base: number | null): string {
-  return base === null || base === 0 ? '' : `${number(cost / base)}×`
+  return base === null || base <= 0 ? '' : `${number(cost / base)}×`
 }
 
 /** Three digits, without an exponent. */

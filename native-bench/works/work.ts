@@ -89,6 +89,37 @@ export async function withClient<T>(args: readonly string[], use: (client: LoadC
   }
 }
 
+const OPENINGS_MAX = 3
+
+export interface Receivers {
+  readonly count: number
+  /** So many may be missing. */
+  readonly tolerated: number
+}
+
+/**
+ * A load client with open receivers. One that a server has ended while others were opened is a fault of that server, but
+ * no reason to measure nothing: where every one is needed, all are opened again by a new client.
+ */
+export async function withReceivers<T>(
+  args: readonly string[],
+  { count, tolerated }: Receivers,
+  use: (client: LoadClient, faults: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const faults: string[] = []
+  for (let opening = 1; ; opening++) {
+    const client = await LoadClient.start(args)
+    const { expecting, errors } = client.ready
+    if (expecting < count) faults.push(`${expecting} of ${count} connections opened: ${errorsOf(errors).join(', ')}`)
+    try {
+      if (expecting >= count - tolerated) return await use(client, faults)
+    } finally {
+      await client.end()
+    }
+    if (opening === OPENINGS_MAX) throw new Error(faults.join('; '))
+  }
+}
+
 /** Warm phases at most: a slow server does not get warm units in time. */
 const WARM_PHASES_MAX = 6
 
