@@ -1,4 +1,4 @@
-/** A gateway, its backend and its clients, set up for one measurement. */
+/** What is measured and its clients, set up for one measurement: a gateway with its backend, or raw uWebSockets.js. */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -43,11 +43,8 @@ export class Rig {
   }
 
   /** From now until `work` is over: `work` must leave nothing under way. */
-  async measure(work: () => Promise<void>): Promise<Measure> {
-    const before = { units: this.load.units, cpu: cpuMicros(this.gateway.pid), at: performance.now() }
-    await work()
-    const seconds = (performance.now() - before.at) / 1000
-    return { units: this.load.units - before.units, seconds, cpuMicros: cpuMicros(this.gateway.pid) - before.cpu }
+  measure(work: () => Promise<void>): Promise<Measure> {
+    return measureProcess(this.gateway.pid, this.load, work)
   }
 
   async stop(): Promise<void> {
@@ -58,6 +55,48 @@ export class Rig {
       this.#backend.disconnect()
     }
   }
+}
+
+/** uWebSockets.js alone (raw-server.ts). */
+export class RawRig {
+  readonly load: Load
+  readonly #server: ChildProcess
+
+  private constructor(server: ChildProcess, port: number) {
+    this.#server = server
+    this.load = new Load(port)
+  }
+
+  static async start(): Promise<RawRig> {
+    const server = fork(new URL('./raw-server.js', import.meta.url), { execArgv: [] })
+    const [port] = (await once(server, 'message')) as [number]
+    return new RawRig(server, port)
+  }
+
+  publish(content: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.send(content, (error) => {
+        if (error === null) resolve()
+        else reject(error)
+      })
+    })
+  }
+
+  measure(work: () => Promise<void>): Promise<Measure> {
+    return measureProcess(this.#server.pid ?? 0, this.load, work)
+  }
+
+  async stop(): Promise<void> {
+    await this.load.stop()
+    if (this.#server.connected) this.#server.disconnect()
+  }
+}
+
+async function measureProcess(pid: number, load: Load, work: () => Promise<void>): Promise<Measure> {
+  const before = { units: load.units, cpu: cpuMicros(pid), at: performance.now() }
+  await work()
+  const seconds = (performance.now() - before.at) / 1000
+  return { units: load.units - before.units, seconds, cpuMicros: cpuMicros(pid) - before.cpu }
 }
 
 export interface LoadSpread {

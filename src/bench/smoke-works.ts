@@ -4,18 +4,15 @@
  */
 import { encodeItem, PushPublisher, wsItem } from '../testing/publish.js'
 import { pssBytes } from './process-cost.js'
+import type { LoadCommand } from './load-protocol.js'
+import type { ReferenceName } from './reference-works.js'
 import { Rig } from './rig.js'
-import type { Measure } from './rig.js'
+import { CONTENT, costOf, FAN_OUT_CONNECTIONS, FRAME_BYTES, pause } from './work-shapes.js'
+import { ROUND_TRIP_CONNECTIONS, SaturatedPublishing } from './work-shapes.js'
 
 const SHARDS = 2
 const WARM_UP_MS = 1_000
 const MEASURE_MS = 3_000
-/** Nothing has come for this long: what is missing now will not come. */
-const STALL_MS = 3_000
-const CONTENT = 'x'.repeat(64)
-/** A server's text frame with 64 bytes: two bytes of head. */
-const FRAME_BYTES = 66
-const ECHO_CONNECTIONS = 64
 const IDLE_BASE = 4_000
 const IDLE_MORE = 8_000
 
@@ -37,6 +34,8 @@ export interface Work {
   readonly costUnit: 'µs CPU' | 'KB'
   /** What the cost should be at most. */
   readonly expected: number
+  /** The same shape on raw uWebSockets.js, to which the cost is compared; null: there is none. */
+  readonly reference: ReferenceName | null
   run(): Promise<WorkResult>
 }
 
@@ -47,7 +46,8 @@ export const WORKS: readonly Work[] = [
     unit: 'delivery',
     costUnit: 'µs CPU',
     expected: 1,
-    run: () => publishing({ connections: 1_000, channels: 1, inFlightMax: 1_000 }),
+    reference: 'fan-out',
+    run: () => publishing({ connections: FAN_OUT_CONNECTIONS, channels: 1 }),
   },
   {
     name: 'unicast',
@@ -55,7 +55,9 @@ export const WORKS: readonly Work[] = [
     unit: 'delivery',
     costUnit: 'µs CPU',
     expected: 60,
-    run: () => publishing({ connections: 1_000, channels: 1_000, inFlightMax: 1_000 }),
+    // A publish and its one delivery are a receipt and a sending, as a round trip is.
+    reference: 'echo',
+    run: () => publishing({ connections: 1_000, channels: 1_000 }),
   },
   {
     name: 'echo',
@@ -63,7 +65,8 @@ export const WORKS: readonly Work[] = [
     unit: 'round trip',
     costUnit: 'µs CPU',
     expected: 150,
-    run: () => roundTrips({ kind: 'echo', connections: ECHO_CONNECTIONS, path: '/echo', content: CONTENT }),
+    reference: 'echo',
+    run: () => roundTrips({ kind: 'echo', connections: ROUND_TRIP_CONNECTIONS, path: '/echo', content: CONTENT }),
   },
   {
     name: 'proxy',
@@ -71,7 +74,8 @@ export const WORKS: readonly Work[] = [
     unit: 'request',
     costUnit: 'µs CPU',
     expected: 100,
-    run: () => roundTrips({ kind: 'requests', connections: ECHO_CONNECTIONS, path: '/plain' }),
+    reference: 'http',
+    run: () => roundTrips({ kind: 'requests', connections: ROUND_TRIP_CONNECTIONS, path: '/plain' }),
   },
   {
     name: 'idle',
@@ -79,6 +83,7 @@ export const WORKS: readonly Work[] = [
     unit: 'connection',
     costUnit: 'KB',
     expected: 5,
+    reference: null,
     run: idle,
   },
 ]
@@ -101,30 +106,20 @@ async function withRig<T>(use: (rig: Rig) => Promise<T>): Promise<T> {
 interface Publishing {
   readonly connections: number
   readonly channels: number
-  /** Publishes whose deliveries have not all come. */
-  readonly inFlightMax: number
 }
 
-function publishing({ connections, channels, inFlightMax }: Publishing): Promise<WorkResult> {
+function publishing({ connections, channels }: Publishing): Promise<WorkResult> {
   return withRig(async (rig) => {
     const path = channels === 1 ? '/ws?channel=bench-0' : '/ws?channel=bench-{n}'
     await rig.load.run({ kind: 'receive', connections, path, frameBytes: FRAME_BYTES })
     const publisher = PushPublisher.connect(rig.gateway.ports.pull)
     const receivers = connections / channels
     const items = Array.from({ length: channels }, (_, n) => encodeItem(wsItem(`bench-${n}`, CONTENT)))
-    let published = 0
-    const publish = async (forMs: number): Promise<void> => {
-      const end = performance.now() + forMs
-      // Whole rounds over all channels, so that every connection gets the same number of frames.
-      while (performance.now() < end || published % channels !== 0) {
-        if (!(await rig.load.reached((published - inFlightMax) * receivers, STALL_MS))) break
-        await publisher.sendRaw(items[published % channels] as Buffer)
-        published += 1
-      }
-      await rig.load.reached(published * receivers, STALL_MS)
-    }
-    await publish(WARM_UP_MS)
-    const measure = await rig.measure(() => publish(MEASURE_MS))
+    const publishing = new SaturatedPublishing(rig.load, receivers, channels)
+    const publish = (n: number): Promise<void> => publisher.sendRaw(items[n % channels] as Buffer)
+    await publishing.run(WARM_UP_MS, publish)
+    const measure = await rig.measure(() => publishing.run(MEASURE_MS, publish))
+    const { published } = publishing
     const dropped = (await rig.gateway.metrics()).sumOf(/(^|_)drop_/)
     const missing = published * receivers - rig.load.units
     publisher.close()
@@ -140,9 +135,7 @@ function publishing({ connections, channels, inFlightMax }: Publishing): Promise
   })
 }
 
-type RoundTrips = Parameters<Rig['load']['run']>[0]
-
-function roundTrips(command: RoundTrips): Promise<WorkResult> {
+function roundTrips(command: LoadCommand): Promise<WorkResult> {
   return withRig(async (rig) => {
     await rig.load.run(command)
     await pause(WARM_UP_MS)
@@ -152,11 +145,6 @@ function roundTrips(command: RoundTrips): Promise<WorkResult> {
     })
     return { ...costOf(measure), dropped: 0, remark: '' }
   })
-}
-
-function costOf({ units, seconds, cpuMicros }: Measure): { rate: number; cost: number } {
-  if (units === 0) throw new Error('nothing was done')
-  return { rate: units / seconds, cost: cpuMicros / units }
 }
 
 /**
@@ -190,8 +178,4 @@ async function settledPssBytes(pid: number): Promise<number> {
     await pause(250)
   }
   return samples.at(-1) as number
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

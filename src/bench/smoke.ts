@@ -1,122 +1,105 @@
 /**
- * `npm run bench:smoke`: what the gateway costs per unit of work, in under a minute.
+ * `npm run bench:smoke`: what the gateway costs per unit of work, and whether it has become more, in about a minute.
  *
- * `--only=fan-out,echo` runs some works, `--json` prints one object instead of the table. CPU is user and system time of
- * the gateway process only. The exit code is 1 when a work could not be measured, or lost something without counting
- * it; a figure above its expectation is shown, not punished: machines differ.
+ * CPU is user and system time of the gateway process only. Raw uWebSockets.js does work of the same shape right before, and
+ * the ratio of the two is compared with the baseline (baseline.ts, baseline.json).
+ *
+ * - `--only=fan-out,echo` runs some works
+ * - `--json` prints one object instead of the table
+ * - `--save-baseline` runs everything five times (`--runs=N`) and writes the baseline; `--note=TEXT` says how it was taken
+ *
+ * The exit code is 1 when a figure is worse than the baseline by more than its tolerance, when a work could not be measured,
+ * or when it lost something without counting it. A cost above its expectation is shown, not punished: machines differ.
  */
-import { execFileSync } from 'node:child_process'
-import os from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { PROJECT_FOLDER } from '../testing/gateway.js'
-import { WORKS } from './smoke-works.js'
-import type { Work, WorkResult } from './smoke-works.js'
+import { baselineRow, compare, Verdict } from './baseline.js'
+import type { Baseline, BaselineRow } from './baseline.js'
+import { commit, machine } from './circumstances.js'
+import { parseSmokeArguments } from './smoke-arguments.js'
+import { smokeJson, smokeTable } from './smoke-table.js'
+import type { Row } from './smoke-table.js'
+import { REFERENCES } from './reference-works.js'
+import type { ReferenceName } from './reference-works.js'
+import type { Work } from './smoke-works.js'
 
-interface Row {
-  readonly work: Work
-  readonly result: WorkResult | null
-  readonly error: string | null
+const BASELINE_FILE = join(PROJECT_FOLDER, 'src/bench/baseline.json')
+
+const options = parseSmokeArguments(process.argv.slice(2))
+if (options.saveBaseline) await saveBaseline(options.runs, options.note)
+else await run()
+
+async function run(): Promise<void> {
+  const baseline = readBaseline()
+  const rows: Row[] = []
+  const references = new Map<ReferenceName, number>()
+  for (const work of options.works) rows.push(await guarded(work, references, baseline))
+  const { json } = options
+  console.log(json ? smokeJson(rows, baseline) : smokeTable(rows, baseline))
+  const isBad = rows.some(({ result, comparison }) => result === null || comparison?.verdict === Verdict.Worse)
+  process.exitCode = isBad ? 1 : 0
 }
 
-interface Arguments {
-  readonly json: boolean
-  readonly works: readonly Work[]
+/** A row that looks worse is measured once more, raw uWebSockets.js too: a neighbour may have been noisy. */
+async function guarded(work: Work, references: Map<ReferenceName, number>, baseline: Baseline | null): Promise<Row> {
+  const known = baseline?.rows[work.name]
+  const compared = (row: Row): Row =>
+    row.figure === null || baseline === null ? row : { ...row, comparison: compare(row.figure, known) }
+  const first = compared(await measure(work, references))
+  if (first.comparison?.verdict !== Verdict.Worse) return first
+  process.stderr.write(`${work.name} looks worse than the baseline: once more\n`)
+  const second = compared(await measure(work, new Map()))
+  return second.figure !== null && second.figure < (first.figure as number) ? second : first
 }
 
-function parseArguments(args: readonly string[]): Arguments {
-  let json = false
-  let works: readonly Work[] = WORKS
-  for (const arg of args) {
-    if (arg === '--json') {
-      json = true
-    } else if (arg.startsWith('--only=')) {
-      const names = arg.slice('--only='.length).split(',')
-      const unknown = names.filter((name) => !WORKS.some((work) => work.name === name))
-      if (unknown.length > 0) return usage(`no such work: ${unknown.join(', ')}`)
-      works = WORKS.filter((work) => names.includes(work.name))
-    } else {
-      return usage(`unknown argument: ${arg}`)
-    }
-  }
-  return { json, works }
-}
-
-function usage(fault: string): never {
-  process.stderr.write(`${fault}\nusage: bench:smoke [--json] [--only=${WORKS.map((work) => work.name).join(',')}]\n`)
-  process.exit(2)
-}
-
-function commit(): string {
-  const git = (...args: string[]): string =>
-    execFileSync('git', args, { cwd: PROJECT_FOLDER, encoding: 'utf8', stdio: 'pipe' }).trim()
+/** `references`: what has been measured of raw uWebSockets.js; filled up. */
+async function measure(work: Work, references: Map<ReferenceName, number>): Promise<Row> {
+  process.stderr.write(`${work.title} …\n`)
   try {
-    const changed = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ' with changes'
-    return git('rev-parse', '--short', 'HEAD') + changed
-  } catch {
-    return 'unknown'
-  }
-}
-
-function machine(): string {
-  const cpus = os.cpus()
-  const memoryGb = Math.round(os.totalmem() / 2 ** 30)
-  return `${cpus.length} × ${cpus[0]?.model.trim() ?? 'unknown CPU'}, ${memoryGb} GB, Linux ${os.release()}`
-}
-
-function table(rows: readonly Row[]): string {
-  const lines = [['work', 'rate', 'cost', 'expected', 'ratio', '']]
-  for (const { work, result, error } of rows) {
-    const expected = `≤ ${work.expected} ${work.costUnit}`
-    if (result === null) {
-      lines.push([work.title, '-', 'failed', expected, '-', error ?? ''])
-      continue
-    }
-    const ratio = result.cost / work.expected
-    lines.push([
-      work.title,
-      result.rate === null ? '-' : `${Math.round(result.rate).toLocaleString('en')} /s`,
-      `${result.cost.toPrecision(3)} ${work.costUnit} / ${work.unit}`,
-      expected,
-      ratio.toFixed(2),
-      result.remark,
-    ])
-  }
-  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length))) ?? []
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
-}
-
-function json(rows: readonly Row[]): string {
-  const works = rows.map(({ work, result, error }) => ({
-    name: work.name,
-    unit: work.unit,
-    costUnit: work.costUnit,
-    expected: work.expected,
-    ...(result === null ? { error } : { ...result, ratio: result.cost / work.expected }),
-  }))
-  return JSON.stringify({ commit: commit(), node: process.version, machine: machine(), works }, null, 2)
-}
-
-const options = parseArguments(process.argv.slice(2))
-const rows: Row[] = []
-for (const work of options.works) {
-  if (!options.json) process.stderr.write(`${work.title} …\n`)
-  try {
-    rows.push({ work, result: await work.run(), error: null })
+    const reference = work.reference === null ? null : await referenceCost(work.reference, references)
+    const result = await work.run()
+    const figure = reference === null ? result.cost : result.cost / reference
+    return { work, result, reference, figure, comparison: null, error: null }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     process.stderr.write(`${work.name} failed: ${message}\n`)
-    rows.push({ work, result: null, error: message.split('\n')[0] ?? '' })
+    return { work, result: null, reference: null, figure: null, comparison: null, error: message.split('\n')[0] ?? '' }
   }
 }
-if (options.json) {
-  console.log(json(rows))
-} else {
-  console.log(`\ncommit ${commit()}, node ${process.version}, ${machine()}\n\n${table(rows)}`)
+
+async function referenceCost(name: ReferenceName, known: Map<ReferenceName, number>): Promise<number> {
+  const before = known.get(name)
+  if (before !== undefined) return before
+  const cost = await REFERENCES[name]()
+  known.set(name, cost)
+  return cost
 }
-process.exitCode = rows.some(({ result }) => result === null) ? 1 : 0
+
+async function saveBaseline(runs: number, note: string): Promise<void> {
+  const figures = new Map<string, number[]>()
+  for (let n = 1; n <= runs; n += 1) {
+    process.stderr.write(`run ${n} of ${runs}\n`)
+    const references = new Map<ReferenceName, number>()
+    for (const work of options.works) {
+      const { figure, error } = await measure(work, references)
+      if (figure === null) throw new Error(`no baseline: ${work.name} failed: ${error ?? ''}`)
+      figures.set(work.name, [...(figures.get(work.name) ?? []), figure])
+    }
+  }
+  const rows: Record<string, BaselineRow> = {}
+  for (const [name, ofRuns] of figures) rows[name] = baselineRow(ofRuns)
+  const baseline: Baseline = { commit: commit(), node: process.version, machine: machine(), runs, note, rows }
+  writeFileSync(BASELINE_FILE, `${JSON.stringify(baseline, null, 2)}\n`)
+  console.log(`${BASELINE_FILE}\n${JSON.stringify(rows, null, 2)}`)
+}
+
+/** Null: none has been taken. */
+function readBaseline(): Baseline | null {
+  try {
+    return JSON.parse(readFileSync(BASELINE_FILE, 'utf8')) as Baseline
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
