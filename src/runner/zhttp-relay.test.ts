@@ -297,6 +297,19 @@ describe('binding', () => {
     expect(socket.lastEndpoint).toBe(spec)
   })
 
+  test('targets that come later are bound, those that are there stay', async () => {
+    const [first, second] = [await ipcSpec(), await ipcSpec()]
+    const route = (spec: string): ZhttpRoute => ({ kind: 'zhttpreq', spec, ipcFileMode: null })
+    const { relay, shard, logged } = await relayOf([route(first)])
+    await relay.update([route(second), route(second)])
+    for (const [index, spec] of [first, second].entries()) {
+      reqWorker(spec, (session) => session.answer(200, [], ''))
+      shard.ask(`zhttpreq/${spec}`, `0-${index}`)
+    }
+    expect((await shard.packets(2)).sort()).toEqual(['0-0', '0-1'])
+    expect(logged).toEqual([])
+  })
+
   test('more targets than allowed', async () => {
     const spec = await ipcSpec()
     const routes = Array.from({ length: ZHTTP_ROUTES_MAX + 1 }, (_, index) => ({

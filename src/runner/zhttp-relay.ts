@@ -46,12 +46,23 @@ export class ZhttpRelay {
   /** A target that cannot be bound is logged; requests to it fail. */
   static async open(options: ZhttpRelayOptions): Promise<ZhttpRelay> {
     const relay = new ZhttpRelay(options)
-    const { routes, log } = options
-    if (routes.length > ZHTTP_ROUTES_MAX) {
-      log.warn(`too many unique zhttp route targets, limiting to ${ZHTTP_ROUTES_MAX}`)
-    }
-    for (const route of routes.slice(0, ZHTTP_ROUTES_MAX)) await relay.#open(route)
+    await relay.update(options.routes)
     return relay
+  }
+
+  /**
+   * Binds for targets that are new. Those that have gone stay bound until the end: their sessions go on, and a door
+   * without requests costs nothing.
+   */
+  async update(routes: readonly ZhttpRoute[]): Promise<void> {
+    for (const route of routes) {
+      if (this.#doors.has(targetOf(route))) continue
+      if (this.#doors.size >= ZHTTP_ROUTES_MAX) {
+        this.#options.log.warn(`too many unique zhttp route targets, limiting to ${ZHTTP_ROUTES_MAX}`)
+        return
+      }
+      await this.#open(route)
+    }
   }
 
   private constructor(options: ZhttpRelayOptions) {
@@ -77,7 +88,7 @@ export class ZhttpRelay {
 
   async #open(route: ZhttpRoute): Promise<void> {
     const { instance, log } = this.#options
-    const target = `${route.kind}/${route.spec}`
+    const target = targetOf(route)
     const options: ZhttpDoorOptions = {
       route,
       instance,
@@ -134,4 +145,9 @@ export class ZhttpRelay {
   #post(shard: number, message: ZhttpToShard): void {
     postZhttp(this.#shards[shard] as MessagePort, message)
   }
+}
+
+/** As the routes file calls it. */
+function targetOf({ kind, spec }: ZhttpRoute): string {
+  return `${kind}/${spec}`
 }
