@@ -21,6 +21,16 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
+/** The first of `count` consecutive free ports on 127.0.0.1. */
+export async function freePortRun(count: number): Promise<number> {
+  for (;;) {
+    const [first = 0] = await freePorts(1)
+    const rest = await Promise.all(Array.from({ length: count - 1 }, (_, index) => isFree(first + 1 + index)))
+    next = first + count - 1
+    if (rest.every((free) => free)) return first
+  }
+}
+
 async function isFree(port: number): Promise<boolean> {
   const server = net.createServer()
   try {

@@ -10,17 +10,31 @@ export interface BackendPorts {
   readonly dead: number
   /** Backends that one scenario each may stop. */
   readonly own: readonly number[]
+  /** Workers behind ZeroMQ. Those of streaming targets take three consecutive ports each. */
+  readonly workers: { readonly req: number; readonly stream: number; readonly nobody: number }
 }
 
 export function backendPortsFrom(first: number, ownCount: number): BackendPorts {
-  return { main: first, dead: first + 1, own: Array.from({ length: ownCount }, (_, at) => first + 2 + at) }
+  const behind = first + 2 + ownCount
+  return {
+    main: first,
+    dead: first + 1,
+    own: Array.from({ length: ownCount }, (_, at) => first + 2 + at),
+    workers: { req: behind, stream: behind + 1, nobody: behind + 4 },
+  }
 }
 
 export function ownHost(index: number): string {
   return `own${index}.test`
 }
 
-export function routeLines({ main, dead, own }: BackendPorts): string[] {
+export function workerSpec(port: number): string {
+  return `tcp://127.0.0.1:${port}`
+}
+
+export function routeLines({ main, dead, own, workers }: BackendPorts): string[] {
+  const req = `zhttpreq/${workerSpec(workers.req)}`
+  const stream = `zhttp/${workerSpec(workers.stream)}`
   const target = `127.0.0.1:${main}`
   const woh = `${target},over_http`
   const refused = `127.0.0.1:${dead}`
@@ -49,6 +63,12 @@ export function routeLines({ main, dead, own }: BackendPorts): string[] {
     `aco-body.test,aco,jsonp_cb=cb,jsonp_body=data,jsonp_defcb=fallback ${target}`,
     `aco-method.test,aco,jsonp_defmethod=PATCH ${target}`,
     `aco-dead.test,aco ${refused}`,
+    `req.test,debug ${req}`,
+    `stream.test,debug ${stream}`,
+    `req-woh.test ${req},over_http`,
+    `stream-woh.test ${stream},over_http`,
+    `nobody.test,debug zhttp/${workerSpec(workers.nobody)}`,
+    `worker-failover.test ${req} ${stream}`,
     ...own.map((port, index) => `${ownHost(index)} 127.0.0.1:${port},over_http`),
   ]
 }

@@ -1,5 +1,5 @@
 /** All scenarios, and the run of them against the built gateway. */
-import { freePorts } from '../free-ports.js'
+import { freePortRun, freePorts } from '../free-ports.js'
 import { backendPortsFrom } from './routes.js'
 import type { BackendPorts } from './routes.js'
 import { collectScenarios } from './scenario.js'
@@ -16,6 +16,7 @@ import { wohClose } from './scenarios/woh-close.js'
 import { wohGrip } from './scenarios/woh-grip.js'
 import { wohRequests } from './scenarios/woh-requests.js'
 import { wohResponses } from './scenarios/woh-responses.js'
+import { zhttp } from './scenarios/zhttp.js'
 
 export const SCENARIOS = collectScenarios(
   wohRequests,
@@ -31,6 +32,7 @@ export const SCENARIOS = collectScenarios(
   commands,
   crossOrigin,
   longPollRetries,
+  zhttp,
 )
 
 const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).length
@@ -38,6 +40,6 @@ const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).l
 /** Consecutive ports from `first`, or free ones. */
 export async function chooseBackendPorts(first: number | null): Promise<BackendPorts> {
   if (first !== null) return backendPortsFrom(first, OWN_BACKENDS)
-  const [main = 0, dead = 0, ...own] = await freePorts(2 + OWN_BACKENDS)
-  return { main, dead, own }
+  const [main = 0, dead = 0, req = 0, ...own] = await freePorts(3 + OWN_BACKENDS)
+  return { main, dead, own, workers: { req, stream: await freePortRun(3), nobody: await freePortRun(3) } }
 }

@@ -6,7 +6,11 @@ import type { Item } from '../publish.js'
 import { RawClient } from '../raw-client.js'
 import { ScriptedBackend } from '../scripted-backend.js'
 import type { BackendScript } from '../scripted-backend.js'
-import { ownHost } from './routes.js'
+import { poll } from '../wait.js'
+import { ReqWorker, StreamWorker } from '../zhttp-worker.js'
+import type { WorkerScript } from '../zhttp-worker.js'
+import { zhttpAddresses } from '../../routing/zhttp-spec.js'
+import { ownHost, workerSpec } from './routes.js'
 import type { BackendPorts } from './routes.js'
 import type { Target } from './targets.js'
 
@@ -18,12 +22,21 @@ export class Stage {
   readonly runName = randomBytes(4).toString('hex')
   readonly publisher: PubPublisher
   readonly scripts = new Map<string, BackendScript>()
+  readonly workerScripts: Map<string, WorkerScript>
   readonly #main: ScriptedBackend
+  readonly #workers: readonly (StreamWorker | ReqWorker)[]
 
-  private constructor(target: Target, ports: BackendPorts, main: ScriptedBackend) {
+  private constructor(
+    target: Target,
+    ports: BackendPorts,
+    main: ScriptedBackend,
+    workers: { readonly all: readonly (StreamWorker | ReqWorker)[]; readonly scripts: Map<string, WorkerScript> },
+  ) {
     this.target = target
     this.ports = ports
     this.#main = main
+    this.#workers = workers.all
+    this.workerScripts = workers.scripts
     this.publisher = PubPublisher.connect(target.ports.sub)
   }
 
@@ -37,7 +50,7 @@ export class Stage {
       },
       { port: ports.main },
     )
-    const stage = new Stage(target, ports, main)
+    const stage = new Stage(target, ports, main, await openWorkers(target, ports))
     scripts.current = stage.scripts
     return stage
   }
@@ -45,7 +58,33 @@ export class Stage {
   async close(): Promise<void> {
     this.publisher.close()
     await this.#main.stop()
+    await Promise.all(this.#workers.map((worker) => worker.close()))
   }
+}
+
+/** One worker of each kind for all scenarios; resolves when requests reach the streaming one. */
+async function openWorkers(target: Target, ports: BackendPorts) {
+  const scripts = new Map<string, WorkerScript>()
+  const script: WorkerScript = (session, packet) => {
+    if (session.first.uri.endsWith('/worker-ready')) return session.answer(200, [], 'ready')
+    return scripts.get(sceneOf(session.first.uri))?.(session, packet)
+  }
+  const { req, stream } = ports.workers
+  const all = [
+    await StreamWorker.connect(zhttpAddresses(workerSpec(stream)), script),
+    ReqWorker.connect(workerSpec(req), script),
+  ]
+  await poll(
+    async () => {
+      const client = await RawClient.connect(target.ports.http)
+      await client.send('GET /worker-ready HTTP/1.1\r\nHost: stream.test\r\n\r\n')
+      const { status } = await client.readAnswer()
+      client.destroy()
+      return status === 200 ? true : undefined
+    },
+    () => 'the streaming worker is reached',
+  )
+  return { all, scripts }
 }
 
 function sceneOf(url: string): string {
@@ -79,6 +118,11 @@ export class World {
   /** The answers of the main backend below this scenario's path. They stay when the scenario is over. */
   onCall(script: BackendScript): void {
     this.stage.scripts.set(this.scene, script)
+  }
+
+  /** The answers of both workers below this scenario's path. */
+  onPacket(script: WorkerScript): void {
+    this.stage.workerScripts.set(this.scene, script)
   }
 
   /** A backend of its own, and the Host of its route. */
