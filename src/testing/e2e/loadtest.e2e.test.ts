@@ -61,8 +61,9 @@ const byZeroMq = (): string[] => [`--url=${gateway.httpUrl('')}`, `--zmq-push=tc
 
 describe('every scenario passes', () => {
   test('fanout, publishing by HTTP', async () => {
-    const { code, stdout, json } = await measure('fanout', ...byHttp(), '--rate=50')
-    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('errors      none') })
+    const report = join(folder, 'report.html')
+    const { code, stdout, json } = await measure('fanout', ...byHttp(), '--rate=50', `--report=${report}`)
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(/errors +none/) })
     expect(json).toMatchObject({ verdict: 'passed', connectionsOpened: 10, failures: [] })
     expect(json.counts).toMatchObject({ sent: 65, expected: 650, received: 650, missing: 0 })
     expect(json.series.map(({ name, count }) => [name, count])).toEqual([
@@ -70,6 +71,7 @@ describe('every scenario passes', () => {
       ['answer', 50],
       ['connect', 10],
     ])
+    expect(await readFile(report, 'utf8')).toMatch(/^<!doctype html>.*<svg .*<\/html>\n$/s)
   })
 
   test('streams on several channels, publishing by ZeroMQ', async () => {
