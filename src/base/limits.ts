@@ -21,6 +21,9 @@ export const FORMAT_FIELD_BYTES_MAX = 65_536
  */
 export const PATCH_WEIGHT_MAX = 2_097_152
 
+/** Deliveries that wait for message_rate in one shard, whatever message_hwm says: about 100 MB of them. */
+export const LIMITED_DELIVERIES_MAX = 1_000_000
+
 /** Content a WebSocket client may have waiting for its backend before Pushpin would stall it. */
 export const WS_MESSAGE_BYTES_MAX = 200_000
 /** Content from the backend that the client has not read, above which no further request is made. */

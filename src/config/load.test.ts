@@ -420,7 +420,7 @@ describe('warnings and notices', () => {
   })
 
   test.each([
-    ['[handler]\nmessage_rate=100', 'handler.message_rate: is not in this version yet: it has no effect'],
+    ['[handler]\nshare_all=true', 'handler.share_all: is not in this version yet: it has no effect'],
     [
       '[proxy]\nworkers=4',
       'proxy.workers: has no meaning here because the number of threads is `workers` in `[runner]`',

@@ -11,6 +11,8 @@ export type ReceiverKind = (typeof ReceiverKind)[keyof typeof ReceiverKind]
 interface ReceiverBase {
   /** Kept by the hub: one per channel held, in no particular order. Read-only for the session. */
   subscriptions: Subscription[]
+  /** Explicit id of its route, or empty: what deliveries are counted and limited by. */
+  readonly statsRoute: string
   /**
    * The channels of the last subscribe() are live (`ok`), or the barrier failed. From a live channel everything
    * published after the client sees a byte arrives. Called exactly once per subscribe() unless leave() came first.

@@ -39,6 +39,7 @@ export const COUNTERS = [
   ['drop_ws_pong', 'counter', 'pongs not written: uWebSockets.js answers pings itself'],
   ['drop_not_live', 'counter', 'items for a channel whose first receivers were still waiting for it'],
   ['drop_filter', 'counter', 'items not written: a filter of the subscription'],
+  ['drop_rate', 'counter', 'items not written: more wait for message_rate than message_hwm allows'],
   ['filter_errors', 'counter', 'items sent without content: a filter could not make it'],
   ['patch_errors', 'counter', 'long polls answered without a body: a body-patch could not be applied'],
   ['drop_prev_id', 'counter', 'items not written: prev-id of the subscription differs'],

@@ -35,6 +35,7 @@ function ws(content: string, overrides: object = {}): PublishItem {
 
 class Stream implements StreamReceiver {
   readonly kind = ReceiverKind.Stream
+  readonly statsRoute = ''
   readonly subscriptions: Subscription[] = []
   readonly seen: string[] = []
   throws = false
@@ -54,6 +55,7 @@ class Stream implements StreamReceiver {
 
 class Ws implements WsReceiver {
   readonly kind = ReceiverKind.Ws
+  readonly statsRoute = ''
   readonly wantsItems = false
   looks = 0
   checkBacklog(): void {
@@ -72,6 +74,7 @@ class Ws implements WsReceiver {
 
 class Poll implements ResponseReceiver {
   readonly kind = ReceiverKind.Response
+  readonly statsRoute = ''
   readonly subscriptions: Subscription[] = []
   answers = 0
   handleLive(): void {}

@@ -17,6 +17,7 @@ import type { HttpResponseFormat, PublishItem } from '../wire/publish-types.js'
 import { filteredContent, patchedBody } from './filtered-content.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { type AnswerOptions, writeAnswer } from './http-writer.js'
+import { statsRouteOf } from './match-route.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
 import type { UpdatedSession } from './updates.js'
@@ -53,6 +54,10 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     slot.owner = this
     shared.open.add(this)
     shared.context.counters.add('updatable_holds', 1)
+  }
+
+  get statsRoute(): string {
+    return statsRouteOf(this.#start.record.route)
   }
 
   handleLive(ok: boolean): void {

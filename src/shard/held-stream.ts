@@ -25,6 +25,7 @@ import { filteredContent } from './filtered-content.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { writeAnswer, writeStatus } from './http-writer.js'
 import { writeHeaders } from './native-headers.js'
+import { statsRouteOf } from './match-route.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
 
@@ -40,6 +41,7 @@ interface Opening {
 export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwner, OpenHttp {
   readonly kind = ReceiverKind.Stream
   readonly subscriptions: Subscription[] = []
+  readonly statsRoute: string
   readonly #shared: HttpShared
   readonly #slot: ResponseSlot
   readonly #keepAlive: KeepAliveInstruct | null
@@ -61,6 +63,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     this.#slot = slot
     this.#keepAlive = opening.instruct.keepAlive
     this.#filters = opening.filters
+    this.statsRoute = statsRouteOf(opening.record.route)
     this.#opening = opening
     slot.owner = this
     shared.open.add(this)

@@ -49,17 +49,20 @@ class TestReceiver {
 
 class Stream extends TestReceiver implements StreamReceiver {
   readonly kind = ReceiverKind.Stream
+  readonly statsRoute = ''
   deliverChunk(): void {}
   deliverItem(): void {}
 }
 class Ws extends TestReceiver implements WsReceiver {
   readonly kind = ReceiverKind.Ws
+  readonly statsRoute = ''
   wantsItems = false
   checkBacklog(): void {}
   deliverWs(): void {}
 }
 class Poll extends TestReceiver implements ResponseReceiver {
   readonly kind = ReceiverKind.Response
+  readonly statsRoute = ''
   deliverResponse(): void {}
 }
 

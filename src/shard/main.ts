@@ -23,6 +23,7 @@ import type { ShardContext } from './context.js'
 import { DirectFeed } from './direct-feed.js'
 import { Fanout } from './fanout.js'
 import { Feed } from './feed.js'
+import { LimitedFanout } from './limited-fanout.js'
 import { type ChannelSource, Hub } from './hub.js'
 import { HttpListener } from './http-listener.js'
 import { Listeners } from './listeners.js'
@@ -71,6 +72,8 @@ class Shard {
   readonly #bus: BusShard
   readonly #hub: Hub
   readonly #fanout: Fanout
+  /** In its place when message_rate is set. */
+  readonly #limited: LimitedFanout | null
   readonly #feed: Feed
   readonly #direct: DirectFeed | null
   readonly #listeners: Listeners
@@ -120,6 +123,22 @@ class Shard {
       },
     })
     const fanout = this.#fanout
+    const { messageRate, messageHwm, messageBlockSize } = settings.handler
+    this.#limited =
+      messageRate > 0
+        ? new LimitedFanout({
+            rate: messageRate,
+            hwm: messageHwm,
+            blockSize: messageBlockSize,
+            shards: start.shards,
+            counters: this.#counters,
+            log,
+            onError: (receiver, error) => {
+              receiver.fail(error)
+            },
+          })
+        : null
+    const deliverer = this.#limited ?? fanout
     const { pushInSubConnect, pushInSubSpecs, idCacheTtl, messageWait } = settings.handler
     this.#direct =
       pushInSubConnect && pushInSubSpecs.length > 0
@@ -150,7 +169,7 @@ class Shard {
         fanout.flush(channel)
       },
       deliver: (channel, item) => {
-        fanout.deliver(channel, item)
+        deliverer.deliver(channel, item)
       },
       onError: (receiver, error) => {
         receiver.fail(error)
@@ -250,6 +269,7 @@ class Shard {
       await finished
     } finally {
       clearInterval(ticks)
+      this.#limited?.close()
       this.#listeners.close()
       await this.#context.backend.close()
       this.#bus.close()

@@ -32,3 +32,8 @@ function routeByHost(context: ShardContext, head: ClientHead, proto: 'http' | 'w
     path: end === -1 ? encoded : encoded.slice(0, end),
   })
 }
+
+/** The id that a route was given, or empty: what deliveries are counted and limited by. */
+export function statsRouteOf(route: Route | null): string {
+  return route !== null && route.explicitId ? route.id : ''
+}

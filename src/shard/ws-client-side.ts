@@ -22,6 +22,7 @@ import type { ShardContext } from './context.js'
 import { filteredContent } from './filtered-content.js'
 import type { ClientSocket, SocketOwner, Upgrade } from './client-socket.js'
 import { HeldFrames } from './held-frames.js'
+import { statsRouteOf } from './match-route.js'
 import { nativeString } from './native-headers.js'
 import type { WsShared } from './ws-shared.js'
 
@@ -168,6 +169,10 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   handleLive(ok: boolean): void {
     this.session.handleLive(ok, this.nowMs())
     this.drive()
+  }
+
+  get statsRoute(): string {
+    return statsRouteOf(this.route)
   }
 
   checkBacklog(): void {

@@ -22,8 +22,6 @@ export interface Target {
 const CONF = {
   'proxy.sig_key': 'changeme',
   'handler.id_cache_ttl': '60',
-  'handler.message_rate': '1000000',
-  'handler.message_hwm': '1000000',
 } as const
 
 export async function startTackboard(routes: readonly string[]): Promise<Target> {
