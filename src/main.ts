@@ -8,8 +8,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import process from 'node:process'
-import { openLog } from './base/log.js'
-import type { Certificates } from './config/certificates.js'
+import { type OpenLog, openLog } from './base/log.js'
+import type { FoundCertificates } from './config/certificates.js'
 import { helpText } from './config/cli.js'
 import { type ConfigFault, describeFault } from './config/fault.js'
 import { type Loaded, loadSettings } from './config/load.js'
@@ -18,6 +18,7 @@ import type { Settings } from './config/types.js'
 import { type LoadedRoutes, loadRoutes } from './routing/load.js'
 import type { RouteFault } from './routing/types.js'
 import { bannerText } from './runner/banner.js'
+import { Reloading } from './runner/reloading.js'
 import { Runner } from './runner/runner.js'
 
 const EXIT_FAILED = 1
@@ -46,11 +47,11 @@ function complain(findings: readonly (ConfigFault | RouteFault)[]): void {
 /** --check-config: says everything there is to say; anything that a start would skip or ignore counts too. */
 function check(loaded: Loaded, routes: Routes | null): number {
   const unreadable = routes?.unreadable ?? null
-  complain([...loaded.faults, ...loaded.warnings, ...(routes?.faults ?? [])])
+  const findings = [...loaded.faults, ...loaded.warnings, ...(routes?.faults ?? []), ...(routes?.warnings ?? [])]
+  complain(findings)
   if (unreadable !== null) process.stderr.write(`${unreadable}\n`)
   for (const notice of loaded.notices) process.stdout.write(`${describeFault(notice)}\n`)
-  const count = loaded.faults.length + loaded.warnings.length + (routes?.faults.length ?? 0)
-  if (count > 0 || unreadable !== null) return EXIT_FAULTS
+  if (findings.length > 0 || unreadable !== null) return EXIT_FAULTS
   process.stdout.write('configuration is fine\n')
   return 0
 }
@@ -78,7 +79,7 @@ async function main(): Promise<number> {
     complain([...loaded.faults, ...(routes?.faultsAreFatal === true ? routes.faults : [])])
     return EXIT_FAULTS
   }
-  return run(settings, loaded, routes, certificates.certificates)
+  return run(settings, loaded, routes, certificates)
 }
 
 interface Routes extends LoadedRoutes {
@@ -93,26 +94,32 @@ function readRoutes({ routesfile, routeLines }: NonNullable<Loaded['routes']>): 
   return { ...routes, text }
 }
 
-async function run(settings: Settings, loaded: Loaded, routes: Routes, certificates: Certificates): Promise<number> {
+async function run(
+  settings: Settings,
+  loaded: Loaded,
+  routes: Routes,
+  certificates: FoundCertificates,
+): Promise<number> {
   // uWebSockets.js reads its header limit from the environment when a shard loads it.
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(settings.runner.clientBufferSize)
-  const opened = openLog({
-    level: settings.runner.logLevel,
-    file: logFileOf(settings),
-    buffered: false,
-    bindings: {},
-  })
+  let opened: OpenLog
+  try {
+    opened = openLog({ level: settings.runner.logLevel, file: logFileOf(settings), buffered: false, bindings: {} })
+  } catch (error) {
+    process.stderr.write(`tackboard: ${(error as Error).message}\n`)
+    return EXIT_FAILED
+  }
   const { log } = opened
   for (const warning of loaded.warnings) log.warn(describeFault(warning))
   for (const notice of loaded.notices) log.info(describeFault(notice))
-  for (const fault of routes.faults) log.warn(describeFault(fault))
+  for (const fault of [...routes.faults, ...routes.warnings]) log.warn(describeFault(fault))
   if (routes.unreadable !== null) log.warn(routes.unreadable)
   log.info(`routes loaded with ${String(routes.table.routes.length)} entries`)
   return new Promise((resolve) => {
     const runner = new Runner({
       settings,
       routesText: routes.text,
-      certificates,
+      certificates: certificates.certificates,
       version: version(),
       log,
       onFatal: (message) => {
@@ -120,10 +127,26 @@ async function run(settings: Settings, loaded: Loaded, routes: Routes, certifica
         void finish(EXIT_FAILED)
       },
     })
+    const reloading = new Reloading({
+      settings,
+      routesText: routes.text,
+      certificates,
+      opened,
+      replaceRoutes: (text) => {
+        runner.tell({ kind: 'routes', text })
+      },
+      replaceCertificates: (replaced) => {
+        runner.tell({ kind: 'certificates', certificates: replaced })
+      },
+      reopenLogs: () => {
+        runner.tell({ kind: 'reopen-log' })
+      },
+    })
     let stopping = false
     const finish = async (code: number): Promise<void> => {
       if (stopping) return
       stopping = true
+      reloading.stop()
       try {
         await runner.stop()
       } catch (error) {
@@ -148,9 +171,14 @@ async function run(settings: Settings, loaded: Loaded, routes: Routes, certifica
     }
     process.on('SIGTERM', onSignal)
     process.on('SIGINT', onSignal)
+    process.on('SIGHUP', () => {
+      reloading.handleHangup()
+    })
     runner.start().then(
       () => {
-        if (!stopping) process.stdout.write(bannerText(settings, runner.shards))
+        if (stopping) return
+        reloading.start()
+        process.stdout.write(bannerText(settings, runner.shards))
       },
       (error: unknown) => {
         log.fatal((error as Error).message)

@@ -169,6 +169,13 @@ export const BARRIER_RETRY_MS = 500
 /** A barrier without an answer for this long fails its holds (Pushpin's accept time-out). */
 export const BARRIER_DEADLINE_MS = 8_000
 
+/** How often the routes file is looked at for changes: a question to the file system, twice a second. */
+export const ROUTES_LOOK_MS = 500
+/** From the first sign of a change to reading it, so that a file that is written in steps is whole (Pushpin's value). */
+export const ROUTES_SETTLE_MS = 1_000
+/** How often the files of certificates are looked at: they are renewed days before their end. */
+export const CERTIFICATES_LOOK_MS = 60_000
+
 /** Shutdown: what is still open then is cut. */
 export const DRAIN_DEADLINE_MS = 3_000
 

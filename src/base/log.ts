@@ -4,6 +4,8 @@
  * Every thread writes to the same descriptor with whole lines (an append of a line is one write), so lines of
  * different threads never mix. Shards buffer and flush several times a second: an access line costs no system call.
  */
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { isatty } from 'node:tty'
 import { type Logger, pino } from 'pino'
 import { pinoPretty } from './log-pretty.js'
@@ -39,18 +41,22 @@ export interface LogOptions {
 
 export interface OpenLog {
   readonly log: Log
+  /** Opens the file by its name again, because rotation has moved it. Throws when it cannot be. */
+  reopen(): void
   /** Writes what is buffered and stops the flush timer; the log can still be used, unbuffered lines excepted. */
   close(): void
 }
 
+/** Throws when the file cannot be opened, naming it. */
 export function openLog(options: LogOptions): OpenLog {
   const level = LEVELS[Math.max(0, Math.min(options.level, LEVELS.length - 1))] as string
   const base = { ...options.bindings }
   if (options.file === null && isatty(1)) {
     const stream = pinoPretty()
-    return { log: pino({ level, base }, stream), close: () => undefined }
+    return { log: pino({ level, base }, stream), reopen: () => undefined, close: () => undefined }
   }
   const { minLength, maxWrite } = options.file === null ? TO_PIPE : TO_FILE
+  if (options.file !== null) assertWritable(options.file)
   const destination = pino.destination({
     dest: options.file ?? 1,
     append: true,
@@ -60,14 +66,32 @@ export function openLog(options: LogOptions): OpenLog {
     maxWrite,
   })
   const log = pino({ level, base, timestamp: pino.stdTimeFunctions.isoTime }, destination)
-  if (!options.buffered) return { log, close: () => undefined }
+  // A disk that is full, a file that cannot be opened again: lines are lost, and the gateway lives.
+  destination.on('error', () => undefined)
+  const reopen = (): void => {
+    if (options.file === null) return
+    assertWritable(options.file)
+    destination.reopen()
+  }
+  if (!options.buffered) return { log, reopen, close: () => undefined }
   const timer = setInterval(() => destination.flush(), FLUSH_MS)
   timer.unref()
   return {
     log,
+    reopen,
     close: () => {
       clearInterval(timer)
       destination.flushSync()
     },
+  }
+}
+
+/** Before pino does, so that the message names the file. */
+function assertWritable(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true })
+    closeSync(openSync(file, 'a'))
+  } catch (error) {
+    throw new Error(`failed to open log file: ${file}: ${(error as Error).message}`, { cause: error })
   }
 }

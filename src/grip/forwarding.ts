@@ -117,6 +117,11 @@ export class Forwarding {
     if (fault !== undefined) this.faults.push(`upstream_key: ${fault}`)
   }
 
+  /** Keys are read again for the routes that are prepared from now on; a route that is known keeps its key. */
+  forgetKeys(): void {
+    this.#signers.clear()
+  }
+
   /** Reads the keys of `routes` now, so that `faults` is complete. */
   prepare(routes: readonly Route[]): void {
     for (const route of routes) this.#plan(route)

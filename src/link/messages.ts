@@ -49,3 +49,9 @@ export type ToShard =
   /** Stop taking connections, end what is held politely, cut the rest at the deadline, then finish. */
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   | { readonly kind: 'ask'; readonly number: number; readonly question: ShardQuestion }
+  /** Another text of the routes file, for new requests. */
+  | { readonly kind: 'routes'; readonly text: string }
+  /** Other certificates, for new connections. */
+  | { readonly kind: 'certificates'; readonly certificates: Certificates }
+  /** Log files have been moved away. */
+  | { readonly kind: 'reopen-log' }

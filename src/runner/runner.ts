@@ -18,6 +18,7 @@ import { addressText } from '../config/values.js'
 import { decodeBusItem, channelOfTopic } from '../link/bus-item.js'
 import { BusMain, BusProgress } from '../link/bus.js'
 import { Counters } from '../link/counters.js'
+import type { ToShard } from '../link/messages.js'
 import { loadRoutes } from '../routing/load.js'
 import { zhttpRoutes } from '../routing/zhttp-spec.js'
 import type { PublishItem } from '../wire/publish-types.js'
@@ -227,6 +228,11 @@ export class Runner {
       log,
       perform: (request) => performCommand(request, options),
     })
+  }
+
+  /** To every shard that there is. */
+  tell(message: ToShard): void {
+    this.#pool?.tell(message)
   }
 
   #die(message: string): void {

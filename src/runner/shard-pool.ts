@@ -43,7 +43,7 @@ export class ShardPool {
   constructor(options: ShardPoolOptions) {
     this.#options = options
     this.questions = new Questions(options.shards, (message) => {
-      this.#tellAll(message)
+      this.tell(message)
     })
     this.#pool = new Piscina({
       filename: new URL('../shard/main.js', import.meta.url).href,
@@ -107,14 +107,15 @@ export class ShardPool {
     )
   }
 
-  #tellAll(message: ToShard): void {
+  /** To every shard. */
+  tell(message: ToShard): void {
     for (const port of this.#ports) port.postMessage(message)
   }
 
   /** Every shard stops listening, ends what it holds politely within the deadline, and finishes. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true
-    this.#tellAll({ kind: 'drain', deadlineMs })
+    this.tell({ kind: 'drain', deadlineMs })
     await Promise.allSettled(this.#tasks)
     for (const port of this.#ports) port.close()
     await this.#pool.destroy()

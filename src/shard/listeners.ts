@@ -56,9 +56,16 @@ export class Listeners implements TopicPublisher {
 
   /** New connections get these. Throws when one cannot be used; then everything is as it was. */
   replaceCertificates(certificates: Certificates): void {
-    const doors = this.#openTls(certificates)
-    for (const door of this.#tlsDoors) uWS.us_listen_socket_close(door)
-    this.#tlsDoors = doors
+    const old = this.#tlsDoors
+    this.#tlsDoors = [...old, ...this.#openTls(certificates)]
+    // A door that closes resets whoever waits behind it. So that hardly anybody does, it closes when the loop has just
+    // taken in those who waited: behind its next turn.
+    setImmediate(() => {
+      setImmediate(() => {
+        for (const door of old.filter((each) => this.#tlsDoors.includes(each))) uWS.us_listen_socket_close(door)
+        this.#tlsDoors = this.#tlsDoors.filter((each) => !old.includes(each))
+      })
+    })
   }
 
   /** No further connections; those that are there go on. */

@@ -4,21 +4,18 @@
  * piscina runs `shard` as one endless task; its promise resolves when the shard has drained and every native handle is
  * closed, in the order that does not abort the process: listen sockets, sockets, ZeroMQ, port.
  */
-import { readFileSync } from 'node:fs'
-import process from 'node:process'
 import uWS from 'uWebSockets.js'
 import { BackendClients } from '../backend/client.js'
 import type { ZhttpClient } from '../backend/zhttp-client.js'
+import { unreachable } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
 import { Deadlines, TICK_MS } from '../base/deadlines.js'
 import { openLog } from '../base/log.js'
 import { logFileOf } from '../config/log-file.js'
-import { Forwarding } from '../grip/forwarding.js'
 import { encodeBusItem } from '../link/bus-item.js'
 import { BusProgress, BusShard } from '../link/bus.js'
 import { C, Counters } from '../link/counters.js'
 import type { ShardQuestion, ShardStart, ToMain, ToShard } from '../link/messages.js'
-import { loadRoutes } from '../routing/load.js'
 import type { ShardContext } from './context.js'
 import { DirectFeed } from './direct-feed.js'
 import { Fanout } from './fanout.js'
@@ -28,7 +25,7 @@ import { type ChannelSource, Hub } from './hub.js'
 import { HttpListener } from './http-listener.js'
 import { Listeners } from './listeners.js'
 import { answerQuestion } from './questions.js'
-import { rewriteRequest } from './rewrite.js'
+import { ShardRoutes } from './shard-routes.js'
 import { warmUp } from './warm-up.js'
 import { listenForWebSockets } from './ws-listener.js'
 import { WsShared } from './ws-shared.js'
@@ -77,6 +74,7 @@ class Shard {
   readonly #feed: Feed
   readonly #direct: DirectFeed | null
   readonly #listeners: Listeners
+  readonly #routes: ShardRoutes
   readonly #context: ShardContext
   readonly #webSockets: WsShared
   readonly #http: HttpListener
@@ -186,17 +184,8 @@ class Shard {
         this.#http.recover()
       },
     })
-    // Main has reported the faults; every thread parses the text main read.
-    const { table } = loadRoutes({
-      routesfile: settings.proxy.routesfile,
-      routeLines: settings.proxy.routeLines,
-      cwd: process.cwd(),
-      readFile: () => start.routesText,
-    })
-    const forwarding = new Forwarding(settings, (path) => readFileSync(path), rewriteRequest)
-    forwarding.prepare(table.routes)
-    // Every shard finds the same ones.
-    if (number === 0) for (const fault of forwarding.faults) log.error(`key cannot be used: ${fault}`)
+    const routes = new ShardRoutes(settings, start.routesText, number === 0 ? log : null)
+    this.#routes = routes
     const backend = new BackendClients({
       settings,
       publish: (items) => {
@@ -206,8 +195,8 @@ class Shard {
     })
     this.#context = {
       settings,
-      routes: () => table,
-      forwarding,
+      routes: () => routes.table,
+      forwarding: routes.forwarding,
       backend,
       backendSocket: backend.openSocket,
       hub: this.#hub,
@@ -255,8 +244,7 @@ class Shard {
       this.#finish = resolve
     })
     port.on('message', (message: ToShard) => {
-      if (message.kind === 'drain') this.#drain(message.deadlineMs)
-      else this.#answer(message.number, message.question)
+      this.#handleMessage(message)
     })
     const feeding = [this.#bus.run(this.#feed), this.#direct?.run() ?? Promise.resolve()]
     const ticks = setInterval(() => {
@@ -279,6 +267,32 @@ class Shard {
       this.#log.close()
       this.#start.zhttp.port.close()
       port.close()
+    }
+  }
+
+  #handleMessage(message: ToShard): void {
+    try {
+      switch (message.kind) {
+        case 'drain':
+          this.#drain(message.deadlineMs)
+          break
+        case 'routes':
+          this.#routes.replace(message.text)
+          break
+        case 'certificates':
+          if (!this.#draining) this.#listeners.replaceCertificates(message.certificates)
+          break
+        case 'ask':
+          this.#answer(message.number, message.question)
+          break
+        case 'reopen-log':
+          this.#log.reopen()
+          break
+        default:
+          unreachable(message)
+      }
+    } catch (error) {
+      this.#log.log.error({ err: error }, `${message.kind} failed; everything stays as it was`)
     }
   }
 
