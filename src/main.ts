@@ -133,7 +133,7 @@ async function run(
       certificates,
       opened,
       replaceRoutes: (text) => {
-        runner.tell({ kind: 'routes', text })
+        void runner.replaceRoutes(text)
       },
       replaceCertificates: (replaced) => {
         runner.tell({ kind: 'certificates', certificates: replaced })

@@ -1,6 +1,7 @@
 /** Connections to backends: what is the same for requests and WebSockets. */
 import { readFileSync } from 'node:fs'
 import type { Target } from '../routing/types.js'
+import { POLICY_CODE } from './internal-addresses.js'
 import { FailureKind } from './types.js'
 
 /** A TCP or TLS connection that is not up after this long has failed. */
@@ -11,6 +12,7 @@ const NETWORK_ERRORS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETU
 /** What kept a connection from being made. */
 export function connectFailureKind(error: Error, ssl: boolean): FailureKind {
   const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (code === POLICY_CODE) return FailureKind.Policy
   if (code === 'ECONNREFUSED') return FailureKind.Connect
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return FailureKind.ConnectTimeout
   return ssl && !NETWORK_ERRORS.has(code) ? FailureKind.Tls : FailureKind.Generic

@@ -15,6 +15,7 @@ import { hasHeader } from '../wire/headers.js'
 import { statusReason } from '../wire/status-reasons.js'
 import { bodyChunks } from './body-chunks.js'
 import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
+import { policyFault, policyOptions } from './internal-addresses.js'
 import { FailureKind } from './types.js'
 import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
 
@@ -67,8 +68,8 @@ export class HttpBackendClient implements BackendClient {
 }
 
 function poolKey(target: Target): string {
-  const { host, port, ssl, insecure, trustConnectHost, clientCert, clientKey } = target
-  return JSON.stringify([host, port, ssl, insecure, trustConnectHost, clientCert, clientKey])
+  const { host, port, ssl, untrusted, insecure, trustConnectHost, clientCert, clientKey } = target
+  return JSON.stringify([host, port, ssl, untrusted, insecure, trustConnectHost, clientCert, clientKey])
 }
 
 function makePool(target: Target, settings: BackendSettings): Pool {
@@ -99,16 +100,25 @@ class ConnectError extends Error {
 
 function makeConnector(target: Target): buildConnector.connector {
   let connect: buildConnector.connector | Error
+  const blocked = policyFault(target)
   try {
     connect = buildConnector({
       timeout: CONNECT_TIMEOUT_MS,
       ...(target.ssl ? { rejectUnauthorized: !target.insecure } : {}),
+      ...policyOptions(target),
       ...clientCertificate(target),
     })
   } catch (error) {
     connect = error as Error
   }
   return (options, callback) => {
+    if (blocked !== null) {
+      const failure = new ConnectError(FailureKind.Policy, blocked)
+      setImmediate(() => {
+        callback(failure, null)
+      })
+      return
+    }
     if (connect instanceof Error) {
       const failure = new ConnectError(FailureKind.Tls, connect)
       setImmediate(() => {

@@ -13,6 +13,7 @@ import { bytesOfByteString } from '../base/bytes.js'
 import { WS_BACKEND_MESSAGE_BYTES_MAX, WS_QUEUED_MESSAGE_BYTES, WS_REJECT_RELAY_BYTES_MAX } from '../base/limits.js'
 import type { Target } from '../routing/types.js'
 import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
+import { policyFault, policyOptions } from './internal-addresses.js'
 import type { BackendSocket, BackendSocketHandler, BackendSocketRequest } from './socket-types.js'
 import { FailureKind } from './types.js'
 
@@ -140,6 +141,8 @@ export class BackendWebSocket implements BackendSocket {
   #connect(): net.Socket {
     const { target } = this.#request
     const { host, port } = target
+    const blocked = policyFault(target)
+    if (blocked !== null) throw blocked
     const socket = target.ssl
       ? tls.connect({
           host,
@@ -147,9 +150,10 @@ export class BackendWebSocket implements BackendSocket {
           servername: serverName(target, this.#request.host),
           rejectUnauthorized: !target.insecure,
           ALPNProtocols: ['http/1.1'],
+          ...policyOptions(target),
           ...clientCertificate(target),
         })
-      : net.connect({ host, port })
+      : net.connect({ host, port, ...policyOptions(target) })
     this.#socket = socket
     // What `ws` calls handshakeTimeout only listens for it; with the 101 it turns it off.
     socket.setTimeout(this.#request.handshakeTimeoutMs)

@@ -20,7 +20,7 @@ import { BusMain, BusProgress } from '../link/bus.js'
 import { Counters } from '../link/counters.js'
 import type { ToShard } from '../link/messages.js'
 import { loadRoutes } from '../routing/load.js'
-import { zhttpRoutes } from '../routing/zhttp-spec.js'
+import { type ZhttpRoute, zhttpRoutes } from '../routing/zhttp-spec.js'
 import type { PublishItem } from '../wire/publish-types.js'
 import { type CommandSocket, openCommandSocket } from './command-socket.js'
 import { performCommand } from './commands.js'
@@ -174,12 +174,22 @@ export class Runner {
 
   /** Shards share nothing that could be bound once for all, so the sockets towards workers are here. */
   #openZhttp(): Promise<ZhttpRelay> {
-    const { settings, log, routesText } = this.#options
-    const { routesfile, routeLines } = settings.proxy
-    const { table } = loadRoutes({ routesfile, routeLines, cwd: process.cwd(), readFile: () => routesText })
+    const { log, routesText } = this.#options
     // Pushpin has the process id alone, which in containers is always the same.
     const instance = `tackboard_${process.pid}_${randomBytes(4).toString('hex')}`
-    return ZhttpRelay.open({ routes: zhttpRoutes(table), instance, shards: this.shards, log })
+    return ZhttpRelay.open({ routes: this.#zhttpRoutes(routesText), instance, shards: this.shards, log })
+  }
+
+  #zhttpRoutes(text: string): readonly ZhttpRoute[] {
+    const { routesfile, routeLines } = this.#options.settings.proxy
+    const { table } = loadRoutes({ routesfile, routeLines, cwd: process.cwd(), readFile: () => text })
+    return zhttpRoutes(table)
+  }
+
+  /** New requests go by the routes of `text`, once the sockets towards their workers are there. */
+  async replaceRoutes(text: string): Promise<void> {
+    await this.#zhttp?.update(this.#zhttpRoutes(text))
+    this.tell({ kind: 'routes', text })
   }
 
   async #openControl(stats: Stats, ingest: Ingest, isReady: () => boolean): Promise<ControlHttp | null> {

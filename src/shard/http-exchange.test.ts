@@ -262,6 +262,31 @@ describe('errors', () => {
     expect(rig.counters.get('backend_connect_failed')).toBe(1)
   })
 
+  test('an untrusted target with an internal address, or a name that leads to one, is not connected to', async () => {
+    const backend = await backendOf((call) => {
+      call.answer(200, {}, 'reached')
+    })
+    const port = backend.target.split(':')[1] as string
+    const rig = await rigOf({
+      routes: [
+        `*,debug 127.0.0.1:${port},untrusted 127.0.0.1:${port}`,
+        `name,debug localhost:${port},untrusted`,
+        `quiet 127.0.0.1:${port},untrusted`,
+        `trusted 127.0.0.1:${port}`,
+      ].join('\n'),
+    })
+    const client = await clientOf(rig)
+    const ask = async (host: string): Promise<string> => {
+      await client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+      return (await client.readAnswer()).body.toString()
+    }
+    expect(await ask('any')).toBe('Error: Origin host/IP blocked.\n')
+    expect(await ask('name')).toBe('Error: Origin host/IP blocked.\n')
+    expect(await ask('quiet')).toBe('Error while proxying to origin.\n')
+    expect(await ask('trusted')).toBe('reached')
+    expect(backend.calls).toHaveLength(1)
+  })
+
   test('debug mode names the targets that were tried', async () => {
     const backend = await backendOf(() => {})
     await backend.stop()
