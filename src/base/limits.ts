@@ -149,13 +149,23 @@ export const COMMANDS_PENDING_MAX = 100
 /** A shard that has not answered a command's question for this long has failed it (Pushpin's value for its proxy). */
 export const SHARD_QUESTION_DEADLINE_MS = 10_000
 
-/** Messages ZeroMQ holds for a publishing socket that we are not reading (Pushpin's value for PULL). */
-export const ZMQ_INPUT_MESSAGES_MAX = 101_000
+/**
+ * Messages, and bytes in the kernel, that wait for us from one publisher while we are not reading it. Enough to find work
+ * whenever we look; all more would make a publish late that comes behind (Pushpin lets 101,000 wait).
+ */
+export const ZMQ_INPUT_MESSAGES_MAX = 256
+export const ZMQ_INPUT_BUFFER_BYTES = 65_536
 
 /** Items kept for a channel whose first receivers wait for its barrier; further ones are dropped and counted. */
 export const NOT_LIVE_ITEMS_MAX = 100
 
-/** What main may have put on the bus that the slowest shard has not taken, in blocks of BUS_BLOCK_BYTES. */
+/**
+ * What main may have put on the bus that the slowest shard has not taken: so many milliseconds of its work, as measured over
+ * samples of that length, between a least amount (it is to find something whenever it looks) and a most (memory).
+ */
+export const BUS_IN_FLIGHT_MS = 100
+export const BUS_RATE_SAMPLE_MS = 50
+export const BUS_IN_FLIGHT_BLOCKS_MIN = 512
 export const BUS_IN_FLIGHT_BLOCKS_MAX = 524_288
 /** A bus message weighs one block, and one more for each of these many bytes. */
 export const BUS_BLOCK_BYTES = 64

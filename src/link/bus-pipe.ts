@@ -17,6 +17,10 @@ export interface BusPipeEvents {
 }
 
 export class BusPipe {
+  /** The position of what was put last. */
+  #position = 0
+  /** The position before the oldest message that the shard may not have taken. */
+  #base = 0
   readonly #socket: XPublisher
   readonly #batchTopic: Buffer
   readonly #events: BusPipeEvents
@@ -47,8 +51,13 @@ export class BusPipe {
     return pipe
   }
 
-  /** Puts `message` behind all that was put before. It must not change any more. */
-  put(message: Buffer): void {
+  /**
+   * Puts `message` behind all that was put before. It must not change any more. It carries `position`, as counted over all
+   * shards, weighs `blocks`, and the shard has taken all up to `taken`.
+   */
+  put(message: Buffer, position: number, blocks: number, taken: number): void {
+    if (taken === this.#position) this.#base = (position - blocks) >>> 0
+    this.#position = position
     if (message.length > BUS_BATCHED_MESSAGE_BYTES_MAX) {
       this.#flush()
       this.#send(message)
@@ -61,6 +70,15 @@ export class BusPipe {
       this.#isScheduled = true
       setImmediate(this.#flushScheduled)
     }
+  }
+
+  /**
+   * Blocks that the shard has still to take, or more: what was put for others in between counts, but not what was put
+   * before its oldest message.
+   */
+  lagBlocks(taken: number): number {
+    const lag = (this.#position - taken) >>> 0
+    return lag < 0x8000_0000 ? Math.min(lag, (this.#position - this.#base) >>> 0) : 0
   }
 
   close(): void {

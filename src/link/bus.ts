@@ -9,16 +9,15 @@
  *            the bus from then on arrives.
  *   ask      kind 3 and a u32 number. A barrier whose answer carries the last ids of channels that the shard names by
  *            its MessagePort (barrier-answers.ts).
- *   mark     kind 2. Main asks a shard that has not taken anything for long to confirm how far it has read.
  *   recover  kind 4. All last ids are forgotten, and every HTTP session is to ask its backend again.
  *   batch    kind 5. Several messages of one turn in one (bus-batch.ts).
  *
  * Back-pressure: ZeroMQ drops at a high-water mark without a word, so there is none (0 = no limit) and main bounds
  * what is under way itself: each message carries the position (blocks put so far), a shard writes the position
- * of the last message it took into shared memory, main pauses its publishers while a shard lags too far.
+ * of the last message it took into shared memory, main pauses its publishers while a shard lags too far (in-flight.ts).
  */
 import { Subscriber } from 'zeromq'
-import { BUS_BLOCK_BYTES, BUS_IN_FLIGHT_BLOCKS_MAX } from '../base/limits.js'
+import { BUS_BLOCK_BYTES } from '../base/limits.js'
 import type { PublishItem } from '../wire/publish-types.js'
 import { forEachOfBatch } from './bus-batch.js'
 import { BusPipe } from './bus-pipe.js'
@@ -33,21 +32,21 @@ import {
   positionOffset,
   topicOfChannel,
 } from './bus-item.js'
+import { InFlightLimit } from './in-flight.js'
 import { ChannelShards } from './channel-shards.js'
 
 const KIND_BARRIER = 1
-const KIND_MARK = 2
 const KIND_ASK = 3
 const KIND_RECOVER = 4
 const KIND_BATCH = 5
 const KIND_OFFSET = 2
 const SHARD_OFFSET = 3
 const BARRIER_NUMBER_OFFSET = 5
-const MARK_BYTES = 5
+const PRIVATE_BYTES = 5
 const BARRIER_BYTES = 9
 
 function privateTopic(kind: number, shard: number): Buffer {
-  const topic = Buffer.alloc(isBarrierKind(kind) ? BARRIER_BYTES : MARK_BYTES)
+  const topic = Buffer.alloc(isBarrierKind(kind) ? BARRIER_BYTES : PRIVATE_BYTES)
   topic.writeUInt16BE(0xffff, 0)
   topic.writeUInt8(kind, KIND_OFFSET)
   topic.writeUInt16BE(shard, SHARD_OFFSET)
@@ -81,7 +80,7 @@ export class BusProgress {
   }
 
   taken(shard: number): number {
-    return Atomics.load(this.#cells, shard * 2)
+    return Atomics.load(this.#cells, shard * 2) >>> 0
   }
 
   setChannels(shard: number, channels: number): void {
@@ -113,8 +112,9 @@ export class BusMain {
   readonly #answers: readonly BarrierAnswers[]
   /** Blocks put so far, modulo 2^32. */
   #position = 0
-  #nextMark = 0
+  readonly #inFlight = new InFlightLimit()
   #outgoing: Buffer = NO_MESSAGE
+  #outgoingBlocks = 0
   /** Barriers answered. */
   barriers = 0
 
@@ -176,7 +176,8 @@ export class BusMain {
   }
 
   #put(channel: string, message: Buffer): void {
-    this.#position = (this.#position + 1 + Math.floor(message.length / BUS_BLOCK_BYTES)) >>> 0
+    this.#outgoingBlocks = 1 + Math.floor(message.length / BUS_BLOCK_BYTES)
+    this.#position = (this.#position + this.#outgoingBlocks) >>> 0
     message.writeUInt32BE(this.#position, positionOffset(channel))
     this.#outgoing = message
     this.#channels.forEach(channel, this.#putOutgoing)
@@ -184,7 +185,7 @@ export class BusMain {
 
   /** A function made once: nothing is allocated per item and shard. */
   readonly #putOutgoing = (shard: number): void => {
-    this.#pipes[shard]?.put(this.#outgoing)
+    this.#pipes[shard]?.put(this.#outgoing, this.#position, this.#outgoingBlocks, this.#progress.taken(shard))
   }
 
   /** Tells every shard. */
@@ -197,32 +198,29 @@ export class BusMain {
     this.#answers[shard]?.handleQuestion(number, channels)
   }
 
-  /** Blocks that the slowest shard has still to take. A shard without channels gets nothing and cannot lag. */
+  /** Blocks that the slowest shard has still to take. */
   lagBlocks(): number {
     let worst = 0
-    for (let shard = 0; shard < this.#shards; shard++) {
-      if (this.#progress.channels(shard) === 0) continue
-      const lag = (this.#position - this.#progress.taken(shard)) >>> 0
-      // A shard that has just read a newer position than a racing caller knows shows as a huge lag: none.
-      if (lag < 0x8000_0000 && lag > worst) worst = lag
-    }
+    for (let shard = 0; shard < this.#pipes.length; shard++) worst = Math.max(worst, this.#lagOf(shard))
     return worst
   }
 
-  /**
-   * True when publishers are to be held back. A shard lags also when nothing put lately was for it; it is then asked
-   * to confirm its position, once per quarter of the limit.
-   */
-  isFull(): boolean {
-    const lag = this.lagBlocks()
-    if (lag > BUS_IN_FLIGHT_BLOCKS_MAX / 2) this.#mark()
-    return lag > BUS_IN_FLIGHT_BLOCKS_MAX
+  /** True when publishers are to be held back. */
+  isFull(nowMs: number): boolean {
+    let worst = 0
+    let slowest = 0
+    for (let shard = 0; shard < this.#pipes.length; shard++) {
+      const lag = this.#lagOf(shard)
+      if (lag <= worst) continue
+      worst = lag
+      slowest = shard
+    }
+    this.#inFlight.observe(slowest, worst, this.#progress.taken(slowest), nowMs)
+    return worst > this.#inFlight.blocks
   }
 
-  #mark(): void {
-    if ((this.#position - this.#nextMark) >>> 0 > 0x8000_0000) return
-    this.#nextMark = (this.#position + BUS_IN_FLIGHT_BLOCKS_MAX / 4) >>> 0
-    for (let shard = 0; shard < this.#shards; shard++) this.#answer(shard, privateTopic(KIND_MARK, shard))
+  #lagOf(shard: number): number {
+    return (this.#pipes[shard] as BusPipe).lagBlocks(this.#progress.taken(shard))
   }
 
   /** A private message: topic, what it says, and the position at its end. */
@@ -232,7 +230,7 @@ export class BusMain {
     message.set(topic)
     if (tail !== undefined) message.set(tail, topic.length)
     message.writeUInt32BE(this.#position, topic.length + tailBytes)
-    this.#pipes[shard]?.put(message)
+    this.#pipes[shard]?.put(message, this.#position, 0, this.#progress.taken(shard))
   }
 
   #handleSubscription(shard: number, message: Buffer): void {
@@ -280,7 +278,6 @@ export class BusShard {
     this.#shard = shard
     this.#progress = progress
     this.#socket.connect(pipeAddress(address, shard))
-    this.#socket.subscribe(privateTopic(KIND_MARK, shard))
     this.#socket.subscribe(privateTopic(KIND_RECOVER, shard))
     this.#socket.subscribe(privateTopic(KIND_BATCH, shard))
   }
@@ -327,7 +324,7 @@ export class BusShard {
     }
     const kind = message[KIND_OFFSET] as number
     if (kind === KIND_BATCH) {
-      forEachOfBatch(message, MARK_BYTES, (one) => {
+      forEachOfBatch(message, PRIVATE_BYTES, (one) => {
         this.#handle(one, events)
       })
       return

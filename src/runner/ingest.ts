@@ -141,7 +141,7 @@ export class Ingest {
   #put(item: PublishItem): void {
     this.#options.bus.put(item)
     this.counts.put++
-    if (!this.#paused && this.#options.bus.isFull()) this.#hold()
+    if (!this.#paused && this.#options.bus.isFull(this.#options.nowMs())) this.#hold()
   }
 
   /** Resolves when the bus has room: an HTTP publisher gets its answer then. Immediately, as a rule. */
@@ -155,7 +155,7 @@ export class Ingest {
     this.counts.pauses++
     this.#options.pause()
     this.#timer = setInterval(() => {
-      if (this.#options.bus.isFull()) return
+      if (this.#options.bus.isFull(this.#options.nowMs())) return
       this.#release()
     }, PAUSED_CHECK_MS)
   }

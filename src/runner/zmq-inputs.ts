@@ -12,7 +12,7 @@
 import { Buffer } from 'node:buffer'
 import { Pull, XSubscriber } from 'zeromq'
 import { assert } from '../base/assert.js'
-import { ZMQ_INPUT_MESSAGES_MAX } from '../base/limits.js'
+import { ZMQ_INPUT_BUFFER_BYTES, ZMQ_INPUT_MESSAGES_MAX } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import { decodeZmqItem, isPublishFault } from '../wire/publish-item.js'
 import type { PublishItem } from '../wire/publish-types.js'
@@ -84,7 +84,11 @@ class Inputs implements ZmqInputs {
   }
 
   async bind(door: ZmqDoor, spec: string): Promise<void> {
-    const common = { linger: 0, receiveHighWaterMark: ZMQ_INPUT_MESSAGES_MAX }
+    const common = {
+      linger: 0,
+      receiveHighWaterMark: ZMQ_INPUT_MESSAGES_MAX,
+      receiveBufferSize: ZMQ_INPUT_BUFFER_BYTES,
+    }
     const socket = door === ZmqDoor.Pull ? new Pull(common) : new XSubscriber({ ...common, sendHighWaterMark: 0 })
     this.#sockets.push(socket)
     this.endpoints.push(await bindSocket(socket, spec, SETTING[door], this.#options.ipcFileMode))
