@@ -69,6 +69,17 @@ export const WS_CLOSING_MS = 30_000
 /** Content of a WebSocket ping, pong or close frame (RFC 6455 §5.5). */
 export const WS_CONTROL_FRAME_BYTES_MAX = 125
 
+/** Body of a SockJS request (Pushpin's value). Requests on their way between shards are bounded by it, too. */
+export const SOCKJS_REQUEST_BYTES_MAX = 100_000
+/** A SockJS client that polls gets a sign of life after so long (Pushpin's value). */
+export const SOCKJS_HEARTBEAT_MS = 25_000
+/** One that does not poll for so long is gone; for so long it is told that its session was closed (Pushpin's value). */
+export const SOCKJS_POLL_WAIT_MS = 5_000
+/** While so much waits for the backend, the messages of a send wait, and the client for its answer (Pushpin's value). */
+export const SOCKJS_UNREAD_BACKEND_BYTES_MAX = 200_000
+/** How often it is looked whether the backend has taken some. */
+export const SOCKJS_RETRY_MS = 50
+
 /** Bytes uWebSockets.js may hold for a WebSocket that reads slowly; a publish above it is dropped and counted. */
 export const WS_BACKPRESSURE_BYTES_MAX = 1_048_576
 /**

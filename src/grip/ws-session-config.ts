@@ -8,6 +8,8 @@ export interface WsSessionConfig {
   readonly gripAllowed: boolean
   readonly oneEvent: boolean
   readonly debug: boolean
+  /** The client polls (SockJS): a close has no frame that it could echo, and a rejection may be as long as any answer. */
+  readonly isPolled?: boolean
   /** Channels a session may hold. */
   readonly subscriptionMax: number
   /** A longer client message drops the connection. */

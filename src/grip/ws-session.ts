@@ -18,7 +18,7 @@ import type { Buffer } from 'node:buffer'
 import { assert } from '../base/assert.js'
 import { EMPTY_BYTES } from '../base/bytes.js'
 import { NO_DEADLINE } from '../base/deadlines.js'
-import { WS_CLOSING_MS, WS_REJECT_RELAY_BYTES_MAX, WS_UNREAD_BYTES_MAX } from '../base/limits.js'
+import { WS_CLOSING_MS, WS_REJECT_BYTES_MAX, WS_REJECT_RELAY_BYTES_MAX, WS_UNREAD_BYTES_MAX } from '../base/limits.js'
 import { type Header, WsMessageType } from '../wire/publish-types.js'
 import {
   cutCloseReason,
@@ -395,7 +395,8 @@ export class WsSession extends WsClientHalf {
     if (this.isDetached || this.#link !== Link.Connected) return
     const { code, reason } = decodeCloseContent(content)
     const shortReason = cutCloseReason(reason)
-    this.#closeClient(code ?? 1000, shortReason, encodeCloseContent(code ?? 1000, shortReason), nowMs)
+    const echo = this.#config.isPolled ? EMPTY_BYTES : encodeCloseContent(code ?? 1000, shortReason)
+    this.#closeClient(code ?? 1000, shortReason, echo, nowMs)
   }
 
   /** Bookkeeping behind the events of a good answer: who is closed now, and when to ask again. */
@@ -432,7 +433,10 @@ export class WsSession extends WsClientHalf {
     if (this.isDetached) return
     if (!wasConnecting) this.endClient({ kind: 'drop', reason }, nowMs)
     else if (rejection === null) this.endClient(proxyErrorRejection(null), nowMs)
-    else this.endClient(relayedRejection(rejection, WS_REJECT_RELAY_BYTES_MAX), nowMs)
+    else {
+      const bytesMax = this.#config.isPolled ? WS_REJECT_BYTES_MAX : WS_REJECT_RELAY_BYTES_MAX
+      this.endClient(relayedRejection(rejection, bytesMax), nowMs)
+    }
   }
 
   protected override detach(): void {

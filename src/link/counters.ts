@@ -54,6 +54,7 @@ export const COUNTERS = [
   ['ws_dropped_upgrade', 'counter', 'ended by uWebSockets.js with the first byte; see upgrade-shield.ts'],
   ['ws_dropped_heartbeat', 'counter', 'no sign of life for the time-out'],
   ['ws_dropped_barrier', 'counter', 'channels did not become live'],
+  ['sockjs_dropped_frame', 'counter', 'SockJS clients that sent something else than messages'],
   ['refused_maxconn', 'counter', 'connections refused: client_maxconn reached'],
   ['callback_errors', 'counter', 'errors caught at a native callback; each ended one session'],
   ['loop_lag_ms', 'gauge', 'event loop lag, worst of the last second, milliseconds'],

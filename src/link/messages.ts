@@ -20,6 +20,8 @@ export interface ShardStart {
   /** One Int32: connections open over all shards. */
   readonly connections: SharedArrayBuffer
   readonly port: MessagePort
+  /** A random 32-bit number, the same for all shards: spreads SockJS sessions. */
+  readonly seed: number
   /** Towards workers behind ZeroMQ (zhttp-link.ts), and the gateway's instance id there. */
   readonly zhttp: { readonly port: MessagePort; readonly instance: string }
 }
@@ -42,12 +44,15 @@ export type ToMain =
   | { readonly kind: 'forget'; readonly channel: string; readonly lastId: string | null }
   /** Items that the demo target was asked to publish, as encodeBusItem writes them. */
   | { readonly kind: 'publish'; readonly items: readonly Uint8Array[] }
+  /** SockJS requests for sessions that live on another shard will come by this port: it is for that shard. */
+  | { readonly kind: 'sockjs'; readonly shard: number; readonly port: MessagePort }
   /** Answer to what was asked with that number: the ids of the connections that it found. */
   | { readonly kind: 'answer'; readonly number: number; readonly found: readonly string[] }
 
 export type ToShard =
   /** Stop taking connections, end what is held politely, cut the rest at the deadline, then finish. */
   | { readonly kind: 'drain'; readonly deadlineMs: number }
+  | { readonly kind: 'sockjs'; readonly port: MessagePort }
   | { readonly kind: 'ask'; readonly number: number; readonly question: ShardQuestion }
   /** Another text of the routes file, for new requests. */
   | { readonly kind: 'routes'; readonly text: string }

@@ -4,6 +4,7 @@
  * A shard that fails before it listens fails start(); one that fails later ends the process, since its connections
  * are gone with it and the world outside (systemd, a container) restarts us.
  */
+import { randomInt } from 'node:crypto'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { Certificates } from '../config/certificates.js'
@@ -28,7 +29,7 @@ export interface ShardPoolOptions {
 }
 
 /** What a shard says that is no matter of the pool. */
-export type ShardMessage = Exclude<ToMain, { readonly kind: 'listening' | 'fatal' | 'answer' }>
+export type ShardMessage = Exclude<ToMain, { readonly kind: 'listening' | 'fatal' | 'answer' | 'sockjs' }>
 
 export class ShardPool {
   readonly #options: ShardPoolOptions
@@ -38,6 +39,7 @@ export class ShardPool {
   readonly #connections = new SharedArrayBuffer(4)
   /** Asks all shards. */
   readonly questions: Questions
+  readonly #seed = randomInt(2 ** 32)
   #draining = false
 
   constructor(options: ShardPoolOptions) {
@@ -77,6 +79,7 @@ export class ShardPool {
       port1.on('message', (message: ToMain) => {
         if (message.kind === 'listening') resolve()
         else if (message.kind === 'fatal') options.onFatal(message.message)
+        else if (message.kind === 'sockjs') this.#connectSockJs(message.shard, message.port)
         else if (message.kind === 'answer') this.questions.handleAnswer(message.number, message.found)
         else options.onMessage(message, shard)
       })
@@ -92,6 +95,7 @@ export class ShardPool {
       progress,
       connections: this.#connections,
       port: port2,
+      seed: this.#seed,
       zhttp,
     }
     const task = this.#pool.run(start, { transferList: [port2, zhttp.port] }) as Promise<void>
@@ -105,6 +109,11 @@ export class ShardPool {
         options.onFatal(`shard ${String(shard)}: ${(error as Error).message}`)
       },
     )
+  }
+
+  #connectSockJs(shard: number, port: MessagePort): void {
+    const message: ToShard = { kind: 'sockjs', port }
+    this.#ports[shard]?.postMessage(message, [port])
   }
 
   /** To every shard. */

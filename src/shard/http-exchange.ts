@@ -26,7 +26,9 @@ import {
 } from '../grip/http-session.js'
 import type { GripLast } from '../grip/hold-channels.js'
 import { holdFilters } from '../grip/hold-filters.js'
+import { readSockJsPath } from '../grip/sockjs-request.js'
 import { parseHostPort } from '../routing/host.js'
+import { encodePath } from '../routing/path.js'
 import type { Instruct } from '../wire/instruct-types.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
@@ -43,6 +45,7 @@ import { HttpUpload, type PulsedUpload } from './http-upload.js'
 import { type AnswerOptions, HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import { ResponseSlot, type SlotOwner } from './response-slot.js'
+import { SockJsExchange } from './sockjs-exchange.js'
 
 const State = {
   /** The backend has not answered. */
@@ -121,7 +124,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   start(): void {
     try {
       const answer = this.#open()
-      if (answer !== null) {
+      const sockJs = answer === null ? this.#sockJs() : null
+      if (sockJs !== null) {
+        this.#end()
+        sockJs.start()
+      } else if (answer !== null) {
         this.#outside(() => {
           this.#answer(answer, 'error')
         })
@@ -280,10 +287,20 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #openBy(route: Route | null): HttpAnswer | null {
     this.#isCloseAsked = headerValue(this.#head.headers, 'connection')?.toLowerCase() === 'close'
     this.#route = route
-    this.#crossOrigin = crossOriginOf(this.#context, this.#head, route)
+    // SockJS answers for itself.
+    const isSockJs = route !== null && readSockJsPath(route, encodePath(this.#head.path)) !== null
+    this.#crossOrigin = isSockJs ? null : crossOriginOf(this.#context, this.#head, route)
     const fault = this.#crossOrigin?.fault ?? null
     if (fault !== null) return fault
     return route === null ? routeNotFound(this.#hostName()) : null
+  }
+
+  /** A request below the SockJS path of its route; null: it is none. */
+  #sockJs(): SockJsExchange | null {
+    const { sockJs } = this.#shared
+    if (sockJs === null || this.#route === null || this.#route.sockjsPath === null) return null
+    const path = readSockJsPath(this.#route, encodePath(this.#head.path))
+    return path === null ? null : new SockJsExchange(this.#shared, sockJs, this.#slot, this.#head, path)
   }
 
   #outside(run: () => void): void {

@@ -3,15 +3,17 @@ import type uWS from 'uWebSockets.js'
 import type { ShardContext } from './context.js'
 import { HttpExchange } from './http-exchange.js'
 import { HttpShared } from './http-shared.js'
+import type { SockJsDoor } from './sockjs-door.js'
 
 export class HttpListener {
   readonly #shared: HttpShared
   readonly #isDraining: () => boolean
 
-  constructor(context: ShardContext, isDraining: () => boolean) {
+  constructor(context: ShardContext, isDraining: () => boolean, sockJs: SockJsDoor | null = null) {
     this.#shared = new HttpShared(context, (shared, slot, record) => {
       new HttpExchange(shared, { slot, record }).retry()
     })
+    this.#shared.sockJs = sockJs
     this.#isDraining = isDraining
   }
 

@@ -3,6 +3,7 @@ import type { ShardContext } from './context.js'
 import { UploadPulse } from './http-upload.js'
 import type { RequestRecord } from './request-record.js'
 import type { ResponseSlot } from './response-slot.js'
+import type { SockJsDoor } from './sockjs-door.js'
 import { Updates } from './updates.js'
 
 /** An exchange or a hold, from the moment its head is there until nothing of it is left. */
@@ -18,6 +19,8 @@ export class HttpShared {
   readonly uploads: UploadPulse
   readonly updates: Updates
   readonly context: ShardContext
+  /** Null: no SockJS here. */
+  sockJs: SockJsDoor | null = null
   /** Sends a request to its backend again and answers it by `slot`. */
   readonly retry: (slot: ResponseSlot, record: RequestRecord) => void
 

@@ -26,6 +26,9 @@ import { HttpListener } from './http-listener.js'
 import { Listeners } from './listeners.js'
 import { answerQuestion } from './questions.js'
 import { ShardRoutes } from './shard-routes.js'
+import { SockJsDoor } from './sockjs-door.js'
+import { SockJsRelay } from './sockjs-relay.js'
+import { SockJsSessions } from './sockjs-sessions.js'
 import { warmUp } from './warm-up.js'
 import { listenForWebSockets } from './ws-listener.js'
 import { WsShared } from './ws-shared.js'
@@ -78,6 +81,8 @@ class Shard {
   readonly #context: ShardContext
   readonly #webSockets: WsShared
   readonly #http: HttpListener
+  readonly #sockJs: SockJsSessions
+  readonly #relay: SockJsRelay
   #draining = false
   #drainDeadlineMs = 0
   #finish: (() => void) | null = null
@@ -216,8 +221,24 @@ class Shard {
       connectionEnded: () => {
         Atomics.sub(this.#connections, 0, 1)
       },
+      polledBegan: () => {
+        Atomics.add(this.#connections, 0, 1)
+      },
     })
-    this.#http = new HttpListener(this.#context, () => this.#draining)
+    this.#sockJs = new SockJsSessions(this.#context, this.#webSockets)
+    this.#relay = new SockJsRelay({
+      sessions: this.#sockJs,
+      connect: (shard, port) => {
+        this.#start.port.postMessage({ kind: 'sockjs', shard, port } satisfies ToMain, [port])
+      },
+      onError: (error) => {
+        this.#counters.add('callback_errors')
+        log.error({ err: error }, 'a SockJS request of another shard could not be handled')
+      },
+    })
+    const { shards, seed } = start
+    const door = { context: this.#context, sessions: this.#sockJs, relay: this.#relay, shard: number, shards, seed }
+    this.#http = new HttpListener(this.#context, () => this.#draining, new SockJsDoor(door))
   }
 
   #openZhttp(): ZhttpClient {
@@ -266,6 +287,7 @@ class Shard {
       this.#log.log.debug({ shard: number }, 'shard ended')
       this.#log.close()
       this.#start.zhttp.port.close()
+      this.#relay.close()
       port.close()
     }
   }
@@ -278,6 +300,9 @@ class Shard {
           break
         case 'routes':
           this.#routes.replace(message.text)
+          break
+        case 'sockjs':
+          this.#relay.serve(message.port)
           break
         case 'certificates':
           if (!this.#draining) this.#listeners.replaceCertificates(message.certificates)
@@ -355,6 +380,7 @@ class Shard {
   #drain(deadlineMs: number): void {
     if (this.#draining) return
     this.#draining = true
+    this.#sockJs.isDraining = true
     this.#drainDeadlineMs = systemClock.nowMs() + deadlineMs
     this.#listeners.closeDoors()
     this.#http.drain()

@@ -53,7 +53,12 @@ export async function warmUp(context: ShardContext, shard: number): Promise<void
     access: () => undefined,
   }
   const app = uWS.App()
-  const shared = new WsShared(warm, { shard, shards: 1, connectionEnded: () => undefined })
+  const shared = new WsShared(warm, {
+    shard,
+    shards: 1,
+    connectionEnded: () => undefined,
+    polledBegan: () => undefined,
+  })
   listenForWebSockets(app, { context: warm, shared, ssl: false, isDraining: () => false })
   const socket = await new Promise<uWS.us_listen_socket>((resolve, reject) => {
     app.listen('127.0.0.1', 0, (listening) => {

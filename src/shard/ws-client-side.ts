@@ -73,6 +73,11 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     if (this.target.firstFrameDelayMs > 0) this.#heldFrames = new HeldFrames()
   }
 
+  /** What waits for the backend, in bytes. */
+  get waitingBytes(): number {
+    return this.bufferedBytes
+  }
+
   // For the half that knows the backend
 
   protected abstract readonly session: WsClientHalf
@@ -379,15 +384,15 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     this.shared.opened()
     // Its close handler has run inside: the flaw that the shield is for.
     if (this.#webSocket() === null) this.context.counters.add('ws_dropped_upgrade')
-    this.#startClocks()
+    this.#startClocks(upgrade.isPolled)
     this.#access(upgrade, 101, 0, 'opened')
     const ws = this.#webSocket()
     if (ws !== null) for (const { byItem, channel } of this.subscriptions) if (!byItem) ws.subscribe(channel.name)
   }
 
-  #startClocks(): void {
+  #startClocks(isPolled: boolean): void {
     const nowMs = this.nowMs()
-    const times = this.shared.heartbeatTimes(this.target)
+    const times = isPolled ? null : this.shared.heartbeatTimes(this.target)
     if (times !== null) this.#heartbeat = new Heartbeat(times, nowMs, this.context.random())
     if (this.#heldFrames !== null) this.#heldFrames.untilMs = nowMs + this.target.firstFrameDelayMs
   }

@@ -146,7 +146,12 @@ beforeEach(async () => {
     access: () => undefined,
   }
   app = uWS.App()
-  shared = new WsShared(context, { shard: 99, shards: 2, connectionEnded: () => undefined })
+  shared = new WsShared(context, {
+    shard: 99,
+    shards: 2,
+    connectionEnded: () => undefined,
+    polledBegan: () => undefined,
+  })
   listenForWebSockets(app, { context, shared, ssl: false, isDraining: () => false })
   url = await new Promise<string>((resolve, reject) => {
     app.listen('127.0.0.1', 0, (socket) => {

@@ -42,7 +42,9 @@ export class WsConnection extends WsClientSide implements BackendHandler {
       connectionId: this.connectionId,
       nowEpochMs: context.epochMs(),
     })
-    this.session = new WsSession(shared.sessionConfig(route, this.target, this.#head?.trusted ?? false))
+    this.session = new WsSession(
+      shared.sessionConfig(route, this.target, this.#head?.trusted ?? false, upgrade.isPolled),
+    )
   }
 
   override handleMessage(lent: ArrayBuffer, isBinary: boolean): void {

@@ -8,11 +8,14 @@ import { WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
 import { unreachable } from '../base/assert.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { clientHost } from '../grip/forwarding.js'
+import { readSockJsPath, sockJsParts } from '../grip/sockjs-request.js'
+import { encodePath } from '../routing/path.js'
 import type { SocketOwner, Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
 import { copyClientHead, isWebSocketRequest } from './client-head.js'
 import { matchRoute } from './match-route.js'
-import { NativeUpgrade, type WsUserData } from './native-upgrade.js'
+import { NativeUpgrade, type NativeUpgradeParts, type WsUserData } from './native-upgrade.js'
+import { FramedUpgrade } from './sockjs-framed.js'
 import type { WsClientSide } from './ws-client-side.js'
 import { WsConnection } from './ws-connection.js'
 import { WsTunnelConnection } from './ws-tunnel-connection.js'
@@ -118,19 +121,28 @@ function handleUpgrade(
     const { acceptXForwardedProtocol: acceptForwardedProtocol } = context.settings.proxy
     const head = copyClientHead(res, req, { ssl: options.ssl, acceptForwardedProtocol })
     const route = options.isDraining() ? null : matchRoute(context, head, 'ws')
-    const upgrade = new NativeUpgrade({
+    const path = route === null ? null : readSockJsPath(route, encodePath(head.path))
+    const isFramed = path !== null && sockJsParts(path.rest) !== null
+    const parts: NativeUpgradeParts = {
       shared,
       res,
       socketContext,
       key: req.getHeader('sec-websocket-key'),
-      head,
+      head: path === null ? head : { ...head, path: path.webSocketPath },
       startedMs: context.clock.nowMs(),
       ask: (upgrade, targetIndex) => {
         current.session = null
         current.session = askTarget(options, upgrade, route as Route, targetIndex)
         current.session?.open()
       },
-    })
+    }
+    const upgrade = isFramed ? new FramedUpgrade(context, parts) : new NativeUpgrade(parts)
+    if (path !== null && !isFramed && path.rest !== '/websocket') {
+      const body = Buffer.from('Not Found\n')
+      upgrade.reject({ status: 404, reason: 'Not Found', headers: [['Content-Type', 'text/plain']], body })
+      shared.access(upgrade, route, null, 404, body.length, 'error')
+      return
+    }
     if (route === null) {
       const body = Buffer.from(`No route for host: ${clientHost(head)}\n`, 'latin1')
       upgrade.reject({ status: 502, reason: BAD_GATEWAY, headers: [], body })

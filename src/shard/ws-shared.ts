@@ -19,6 +19,8 @@ export interface WsSharedOptions {
   readonly shards: number
   /** A WebSocket's TCP connection is gone (uWebSockets.js reports only those of HTTP). */
   connectionEnded(): void
+  /** A client that polls counts like a connection. */
+  polledBegan(): void
 }
 
 export class WsShared {
@@ -27,7 +29,9 @@ export class WsShared {
   readonly #context: ShardContext
   readonly #bufferBytesMax: number
   readonly #configs = new WeakMap<Target, { trusted: WsSessionConfig; plain: WsSessionConfig }>()
+  readonly #polledConfigs = new WeakMap<Target, { trusted: WsSessionConfig; plain: WsSessionConfig }>()
   readonly #connectionEnded: () => void
+  readonly #polledBegan: () => void
   #bufferedBytes = 0
 
   constructor(context: ShardContext, options: WsSharedOptions) {
@@ -36,20 +40,24 @@ export class WsShared {
     this.#connectionEnded = () => {
       options.connectionEnded()
     }
+    this.#polledBegan = () => {
+      options.polledBegan()
+    }
     this.shield = new UpgradeShield(options.shard)
   }
 
-  sessionConfig(route: Route, target: Target, trusted: boolean): WsSessionConfig {
-    let configs = this.#configs.get(target)
+  sessionConfig(route: Route, target: Target, trusted: boolean, isPolled: boolean): WsSessionConfig {
+    const all = isPolled ? this.#polledConfigs : this.#configs
+    let configs = all.get(target)
     if (configs === undefined) {
-      const plain = this.#makeConfig(route, target)
+      const plain = { ...this.#makeConfig(route, target), isPolled }
       configs = { plain, trusted: { ...plain, gripAllowed: false } }
-      this.#configs.set(target, configs)
+      all.set(target, configs)
     }
     return trusted ? configs.trusted : configs.plain
   }
 
-  #makeConfig(route: Route, target: Target): WsSessionConfig {
+  #makeConfig(route: Route, target: Target): Omit<WsSessionConfig, 'isPolled'> {
     const context = this.#context
     const { settings } = context
     return {
@@ -69,6 +77,12 @@ export class WsShared {
   opened(): void {
     this.#context.counters.add('http_connections', -1)
     this.#context.counters.add('ws_connections', 1)
+  }
+
+  /** A session of a client that polls: it has no connection of its own, and counts as one. */
+  polledOpened(): void {
+    this.#context.counters.add('http_connections', 1)
+    this.#polledBegan()
   }
 
   closed(): void {

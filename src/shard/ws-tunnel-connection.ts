@@ -28,7 +28,9 @@ export class WsTunnelConnection extends WsClientSide implements BackendSocketHan
   constructor(context: ShardContext, shared: WsShared, upgrade: Upgrade, route: Route, targetIndex: number) {
     super(context, shared, upgrade, route, targetIndex)
     this.#forwarded = context.forwarding.forwardWebSocket(upgrade.head, route, this.target, context.epochMs())
-    this.session = new WsTunnel(shared.sessionConfig(route, this.target, this.#forwarded?.trusted ?? false))
+    this.session = new WsTunnel(
+      shared.sessionConfig(route, this.target, this.#forwarded?.trusted ?? false, upgrade.isPolled),
+    )
   }
 
   override handleMessage(lent: ArrayBuffer, isBinary: boolean): void {

@@ -1,5 +1,5 @@
 /** Keys of section [handler]. */
-import { INT_MAX, NOT_YET, TTL, USED } from './row.js'
+import { INT_MAX, NOT_YET, TTL, USED, none } from './row.js'
 import type { KeyRow } from './row.js'
 
 export const HANDLER_KEYS = [
@@ -197,7 +197,7 @@ export const HANDLER_KEYS = [
     key: 'handler.share_all',
     type: 'boolean',
     shipped: 'false',
-    meaning: NOT_YET,
+    meaning: none('each client gets an answer that was made for its own request'),
     doc: 'Whether equal requests that wait at the same time become one request to the backend.',
   },
   {

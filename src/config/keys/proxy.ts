@@ -1,5 +1,5 @@
 /** Keys of section [proxy]. */
-import { COUNT_OR_NONE, NOT_YET, TTL, USED, none } from './row.js'
+import { COUNT_OR_NONE, TTL, USED, none } from './row.js'
 import type { KeyRow } from './row.js'
 
 export const PROXY_KEYS = [
@@ -115,7 +115,7 @@ export const PROXY_KEYS = [
     key: 'proxy.sockjs_url',
     type: 'text',
     shipped: 'http://cdn.jsdelivr.net/sockjs/0.3.4/sockjs.min.js',
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'Script that the SockJS iframe page loads.',
   },
   {
