@@ -50,7 +50,9 @@ export function routeOf(sections: readonly Section[], place: RoutePlace, warn: W
     autoCrossOrigin: props.has('aco'),
     session: props.has('session'),
     sockjsPath: bytesOrNull(props.text('sockjs')),
-    sockjsAsPath: props.has('sockjs_as_path') ? encodedPath(byteStringOfText(props.text('sockjs_as_path') ?? '')) : null,
+    sockjsAsPath: props.has('sockjs_as_path')
+      ? encodedPath(byteStringOfText(props.text('sockjs_as_path') ?? ''))
+      : null,
     headers: Object.freeze(props.all('header').map(headerOf)),
     noGrip: props.has('no_grip'),
     logLevel: logLevelOf(props),
