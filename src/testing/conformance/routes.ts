@@ -69,6 +69,7 @@ export function routeLines({ main, dead, own, workers }: BackendPorts): string[]
     `stream-woh.test ${stream},over_http`,
     `nobody.test,debug zhttp/${workerSpec(workers.nobody)}`,
     `worker-failover.test ${req} ${stream}`,
+    `sockjs.test,sockjs=/sj ${woh}`,
     ...own.map((port, index) => `${ownHost(index)} 127.0.0.1:${port},over_http`),
   ]
 }

@@ -12,6 +12,7 @@ import { longPollRetries } from './scenarios/long-poll-retries.js'
 import { publishDoor } from './scenarios/publish-door.js'
 import { publishZmq } from './scenarios/publish-zmq.js'
 import { accepted } from './scenarios/woh-accepted.js'
+import { sockJsScenarios } from './scenarios/sockjs.js'
 import { wohClose } from './scenarios/woh-close.js'
 import { wohGrip } from './scenarios/woh-grip.js'
 import { wohRequests } from './scenarios/woh-requests.js'
@@ -31,6 +32,7 @@ export const SCENARIOS = collectScenarios(
   bodyPatch,
   commands,
   crossOrigin,
+  sockJsScenarios,
   longPollRetries,
   zhttp,
 )
