@@ -420,7 +420,10 @@ describe('warnings and notices', () => {
   })
 
   test.each([
-    ['[handler]\nshare_all=true', 'handler.share_all: is not in this version yet: it has no effect'],
+    [
+      '[handler]\nshare_all=true',
+      'handler.share_all: has no meaning here because each client gets an answer that was made for its own request',
+    ],
     [
       '[proxy]\nworkers=4',
       'proxy.workers: has no meaning here because the number of threads is `workers` in `[runner]`',
