@@ -143,6 +143,17 @@ export const FIRST_SUBSCRIPTION_MS = 1_000
 /** Sessions that ask their backend again together, and the pause between two such batches of a shard (Pushpin's values). */
 export const UPDATES_PER_BATCH_MAX = 100
 export const UPDATE_BATCH_MS = 100
+/** A page behind a link is asked for again this often when it could not be had (Pushpin's value). */
+export const LINK_RETRIES_MAX = 5
+/** Wait before the first repetition; each further one is twice as long (Pushpin's values). */
+export const LINK_RETRY_BASE_MS = 1_000
+export const LINK_RETRY_JITTER_MS = 1_000
+/** Items that may wait in a stream while it fetches its next link; further ones are dropped and counted (Pushpin's value). */
+export const LINK_QUEUE_ITEMS_MAX = 100
+/** Above this a page is not kept any more for streams that ask for the same later (Pushpin's value). */
+export const LINK_SHARED_BYTES_MAX = 100_000
+/** A retry waits this long for the answer to a gone link: the backend is to know of the end before the new request. */
+export const GONE_WAIT_MS = 3_000
 /** Items of a channel that may wait for the one they follow; further ones are dropped and counted (Pushpin's value). */
 export const PARKED_PER_CHANNEL_MAX = 100
 /** The same over all channels, in bytes: above it the oldest are released before their time, so that nothing is lost. */

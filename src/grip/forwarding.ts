@@ -76,6 +76,31 @@ export interface ForwardOptions {
   readonly lastIds?: GripLast | null
 }
 
+/** Where a link leads. */
+export interface LinkAddress {
+  /** As a Host header has it. */
+  readonly host: string
+  /** Path and query, encoded. */
+  readonly path: string
+  readonly ssl: boolean
+}
+
+export interface RoutedLink {
+  readonly route: Route
+  readonly target: Target
+}
+
+export interface LinkOptions {
+  readonly method: 'GET' | 'POST'
+  readonly nowEpochMs: number
+  readonly lastIds: GripLast | null
+}
+
+export interface ForwardedLink {
+  readonly path: string
+  readonly headers: string[]
+}
+
 const GRIP_FEATURES =
   'status, session, link:next, link:gone, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, ' +
   'filter:var-subst'
@@ -142,6 +167,30 @@ export class Forwarding {
     }
     this.#addForwarded(headers, head, trusted, options.webSocket)
     return { host: addressed.host, path: addressed.path, headers, trusted, gripActive: !trusted && !route.noGrip }
+  }
+
+  /**
+   * A request of ours for a link of a hold: nothing of the client's request is in it. `routed` null: the link leads out
+   * of the route, of which only the signature (`signer`) holds then. Null: the rewritten path is none.
+   */
+  forwardLink(link: LinkAddress, signer: Route, routed: RoutedLink | null, options: LinkOptions): ForwardedLink | null {
+    const head = { method: options.method, path: link.path, headers: [], peerAddress: '', ssl: link.ssl }
+    const client = { host: link.host, path: link.path }
+    const addressed = routed === null ? client : this.#rewrite(routed.route, routed.target, client)
+    if (addressed === null) return null
+    const headers = ['Host', addressed.host]
+    if (options.lastIds !== null) headers.push(...gripLastHeaders(options.lastIds))
+    const { cdnLoop } = this.#settings.proxy
+    if (routed !== null) this.#copy(headers, head, routed.route, this.#plan(routed.route), false)
+    else if (cdnLoop !== '') headers.push('CDN-Loop', cdnLoop)
+    if (routed === null || !routed.route.noGrip) {
+      const token = this.signature(routed?.route ?? signer, options.nowEpochMs)
+      if (token !== null) headers.push('Grip-Sig', token)
+      headers.push('Grip-Feature', GRIP_FEATURES)
+    }
+    this.#addForwarded(headers, head, false, false)
+    if (options.method === 'POST') headers.push('Content-Length', '0')
+    return { path: addressed.path, headers }
   }
 
   /**

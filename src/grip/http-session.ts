@@ -21,6 +21,7 @@ import type { ChannelInstruct, Instruct } from '../wire/instruct-types.js'
 import type { Header } from '../wire/publish-types.js'
 import { withFilteredBody } from './body-filter.js'
 import { isFraming } from './forwarding.js'
+import { unlinkedPrevId } from './next-link.js'
 import type { BackendFailureKind } from './ws-request.js'
 
 /** A whole response of ours to a client. */
@@ -115,10 +116,8 @@ export class HttpSession {
   }
 
   /**
-   * `streamed`: head and body have already gone to the client.
-   *
-   * Next links are not followed yet: an answer with a link and no hold is sent and ended, as if the page after it were
-   * the last and empty; a stream hold with a link holds and never updates.
+   * `streamed`: head and body have already gone to the client. An answer with a link and no hold is a hold of the
+   * implicit channels only; the page behind the link says the rest.
    */
   handleWhole(source: InstructSource, streamed: boolean): InstructVerdict {
     const decoded = decodeInstruct(source)
@@ -130,17 +129,12 @@ export class HttpSession {
       if (instruct.hold === 'none' && instruct.nextLink === null) return this.#unparsed(fault)
       return { kind: 'end-stream', instruct, text: this.debugText(fault) }
     }
-    if (instruct.hold === 'none') {
+    if (instruct.hold === 'none' && instruct.nextLink === null) {
       if (streamed) return { kind: 'end-stream', instruct, text: Buffer.alloc(0) }
       return { kind: 'answer', answer: answerOf(instruct), failed: false }
     }
-    if (instruct.hold === 'stream' && instruct.nextLink === null) {
-      const unlinked = instruct.channels.find((channel) => channel.prevId !== null)
-      if (unlinked !== undefined) {
-        const message = `channel '${unlinked.name}' specifies prev-id, but no next link found`
-        return { kind: 'end-stream', instruct, text: this.debugText(message) }
-      }
-    }
+    const unlinked = unlinkedPrevId(instruct)
+    if (unlinked !== null) return { kind: 'end-stream', instruct, text: this.debugText(unlinked) }
     return { kind: 'hold', instruct, channels: this.#channels(instruct) }
   }
 
@@ -181,7 +175,8 @@ export class HttpSession {
     const { prefix } = this.route
     const byName = new Map<string, ChannelInstruct>()
     for (const name of this.target.implicitChannels) byName.set(name, { name, prevId: null, filters: [] })
-    for (const channel of instruct.channels.slice(0, this.#subscriptionMax)) {
+    const named = instruct.hold === 'none' ? [] : instruct.channels.slice(0, this.#subscriptionMax)
+    for (const channel of named) {
       const name = prefix + channel.name
       byName.set(name, { name, prevId: channel.prevId, filters: channel.filters })
     }

@@ -30,6 +30,8 @@ interface UpdatableReceiver extends ReceiverBase {
 
 export interface StreamReceiver extends UpdatableReceiver {
   readonly kind: typeof ReceiverKind.Stream
+  /** Every item is to be handed over one by one, whatever its filters: it may have to wait for a page. */
+  readonly wantsItems: boolean
   /** Write `chunk`, the content of `items` items joined. Never called from inside a uWebSockets.js callback. */
   deliverChunk(chunk: Buffer, items: number): void
   /**

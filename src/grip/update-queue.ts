@@ -14,11 +14,12 @@ export class UpdateQueue<Session> {
     return this.#batchOf.size
   }
 
-  add(session: Session, key: string): void {
+  /** `isShared`: sessions of this key make one request together, so there can be any number of them in a batch. */
+  add(session: Session, key: string, isShared = false): void {
     if (this.#batchOf.has(session)) return
     const batches = this.#batches.get(key) ?? []
     let batch = batches.at(-1)
-    if (batch === undefined || batch.size >= UPDATES_PER_BATCH_MAX) {
+    if (batch === undefined || (batch.size >= UPDATES_PER_BATCH_MAX && !isShared)) {
       batch = new Set()
       batches.push(batch)
     }

@@ -24,3 +24,8 @@ export function countBackendFailure(counters: Counters, failure: BackendFailure)
       return unreachable(failure.kind)
   }
 }
+
+/** The next target may be tried (reference: failover). */
+export function failsOver({ kind }: BackendFailure): boolean {
+  return kind === FailureKind.Connect || kind === FailureKind.ConnectTimeout || kind === FailureKind.Tls
+}

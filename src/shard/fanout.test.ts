@@ -36,6 +36,7 @@ function ws(content: string, overrides: object = {}): PublishItem {
 class Stream implements StreamReceiver {
   readonly kind = ReceiverKind.Stream
   readonly statsRoute = ''
+  readonly wantsItems = false
   readonly subscriptions: Subscription[] = []
   readonly seen: string[] = []
   throws = false

@@ -5,7 +5,7 @@
  * saying when. So what was written while it was behind is counted, up to a limit; above it items are dropped and
  * counted, but for one now and then, which shows by its verdict whether the client has caught up.
  */
-import { DeadlineEntry } from '../base/deadlines.js'
+import { DeadlineEntry, NO_DEADLINE } from '../base/deadlines.js'
 import {
   STREAM_BACKLOG_BYTES_MAX,
   STREAM_BACKLOG_CUT_BYTES,
@@ -15,7 +15,7 @@ import {
 } from '../base/limits.js'
 import { acceptUnavailable } from '../grip/http-session.js'
 import { ContentMismatch, type HoldFilters, filterHeldItem } from '../grip/hold-filters.js'
-import { ReceiverKind, type StreamReceiver } from '../grip/receiver.js'
+import { ReceiverKind } from '../grip/receiver.js'
 import { keepAliveDelayMs, keepAliveDueMs, openingChunk } from '../grip/stream-hold.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import { C } from '../link/counters.js'
@@ -27,7 +27,9 @@ import { writeAnswer, writeStatus } from './http-writer.js'
 import { writeHeaders } from './native-headers.js'
 import { statsRouteOf } from './match-route.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
+import { linkOriginOf } from './link-request.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
+import { type LinkedStream, StreamLink } from './stream-link.js'
 
 /** What a stream needs until its first byte. */
 interface Opening {
@@ -38,14 +40,16 @@ interface Opening {
   readonly record: RequestRecord
 }
 
-export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwner, OpenHttp {
+export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner, OpenHttp {
   readonly kind = ReceiverKind.Stream
-  readonly subscriptions: Subscription[] = []
   readonly statsRoute: string
+  subscriptions: Subscription[] = []
   readonly #shared: HttpShared
   readonly #slot: ResponseSlot
-  readonly #keepAlive: KeepAliveInstruct | null
-  readonly #filters: HoldFilters | null
+  #keepAlive: KeepAliveInstruct | null
+  #filters: HoldFilters | null
+  /** Null for most: they have no next link. */
+  readonly #link: StreamLink | null
   #opening: Opening | null
   #isHolding = false
   #isEnded = false
@@ -65,24 +69,38 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     this.#filters = opening.filters
     this.statsRoute = statsRouteOf(opening.record.route)
     this.#opening = opening
+    this.#link = this.#linkOf(opening)
     slot.owner = this
     shared.open.add(this)
   }
 
+  get wantsItems(): boolean {
+    return this.#link !== null
+  }
+
   handleLive(ok: boolean): void {
+    if (this.#isEnded) return
     const opening = this.#opening
-    if (opening === null || this.#isEnded) return
+    if (opening === null) return this.#link?.handleLive(ok)
     this.#opening = null
     if (!ok) return this.#refuse(opening)
-    const { counters, clock, random, deadlines } = this.#shared.context
+    const { counters, clock } = this.#shared.context
     this.#isHolding = true
     counters.add('stream_holds', 1)
     const first = opening.isStreamed ? null : this.#start(opening.instruct)
     this.#report(opening, opening.instruct.response.code, first?.length ?? 0, 'held')
     this.#lastWriteMs = clock.nowMs()
-    if (this.#keepAlive === null) return
+    if (this.#link === null) this.handleHeld()
+    else this.#link.start()
+  }
+
+  handleHeld(): void {
+    const { clock, random, deadlines } = this.#shared.context
+    if (this.#keepAlive === null) return deadlines.clear(this)
+    // One that runs since before a page without a body goes on.
+    if (this.deadlineMs !== NO_DEADLINE) return
     this.#delayMs = keepAliveDelayMs(this.#keepAlive, random())
-    deadlines.set(this, this.#lastWriteMs + this.#delayMs)
+    deadlines.set(this, clock.nowMs() + this.#delayMs)
   }
 
   deliverChunk(chunk: Buffer, items: number): void {
@@ -93,19 +111,35 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
   }
 
   deliverItem(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void {
-    if (subscription.prevId !== null) {
-      if (subscription.prevId !== item.prevId) {
-        this.#shared.context.counters.add('drop_prev_id')
-        return
-      }
-    }
+    if (this.#link?.takes(item, format) !== true) this.process(item, format, subscription)
+  }
+
+  process(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void {
+    if (subscription.prevId !== null && subscription.prevId !== item.prevId) return this.#missed(subscription)
     const filtered = filterHeldItem(item, format.contentFilters, format.content, subscription, this.#filters)
     if (filtered instanceof ContentMismatch) return this.#mismatched(filtered)
     if (subscription.prevId !== null) subscription.prevId = item.id
     if (filtered === null) this.#shared.context.counters.add('drop_filter')
     else if (format.action === PublishAction.Close) this.#finish()
-    // hint and refresh ask for a next link to be fetched; there is none yet.
-    else if (format.action === PublishAction.Send) this.deliverChunk(filteredContent(this.#shared.context, filtered), 1)
+    else if (format.action === PublishAction.Hint) this.#hinted()
+    else if (format.action === PublishAction.Send) {
+      this.deliverChunk(filteredContent(this.#shared.context, filtered), 1)
+      this.#link?.noteItem()
+    }
+  }
+
+  /** Something was published before the item that came, or what came is old. */
+  #missed({ channel }: Subscription): void {
+    const { counters, hub } = this.#shared.context
+    counters.add('drop_prev_id')
+    hub.forgetLastId(channel)
+    this.#link?.dropWaiting()
+    this.#link?.requestUpdate('soon')
+  }
+
+  #hinted(): void {
+    this.#link?.dropWaiting()
+    this.#link?.requestUpdate('now')
   }
 
   #mismatched({ message }: ContentMismatch): void {
@@ -115,7 +149,30 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     this.#finish()
   }
 
-  requestUpdate(): void {}
+  requestUpdate(): void {
+    this.#link?.requestUpdate('soon')
+  }
+
+  usePage(keepAlive: KeepAliveInstruct | null, filters: HoldFilters | null): void {
+    this.#keepAlive = keepAlive
+    this.#filters = filters
+  }
+
+  writePage(chunk: Buffer): boolean {
+    if (this.#isEnded || chunk.length === 0) return true
+    const { clock, deadlines } = this.#shared.context
+    deadlines.clear(this)
+    if (this.#send(chunk, 1, clock.nowMs())) return true
+    this.#slot.watch()
+    return false
+  }
+
+  endWith(message: string | null): void {
+    if (message !== null && (this.#filters?.debug ?? false)) {
+      this.#write(Buffer.from(`\n\n${message}\n`, 'latin1'), 0)
+    }
+    this.#finish()
+  }
 
   override handleDeadline(nowMs: number): void {
     try {
@@ -137,6 +194,9 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
   }
 
   handleWritable(): boolean {
+    if (this.#isEnded) return true
+    this.#forgetBacklog()
+    this.#link?.handleWritable()
     return true
   }
 
@@ -148,10 +208,18 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     this.#leave()
   }
 
+  #linkOf({ instruct, record, filters }: Opening): StreamLink | null {
+    const { head, route, target } = record
+    if (instruct.nextLink === null || route === null || target === null) return null
+    this.#shared.context.counters.add('updatable_holds', 1)
+    return new StreamLink(this.#shared, this, linkOriginOf(head, route, target), instruct, filters?.debug ?? false)
+  }
+
   #start(instruct: Instruct): Buffer {
     const { res } = this.#slot
     const { code, reason, headers } = instruct.response
-    const first = openingChunk(instruct)
+    // Without a hold the page behind the link follows at once, and nothing may stand in between.
+    const first = instruct.hold === 'none' ? instruct.response.body : openingChunk(instruct)
     res.cork(() => {
       writeStatus(res, code, reason)
       writeHeaders(
@@ -180,6 +248,12 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     if (this.#isEnded || chunk.length === 0) return true
     const nowMs = this.#shared.context.clock.nowMs()
     if (this.#isFull() && nowMs < this.#probeAtMs) return false
+    this.#send(chunk, items, nowMs)
+    return true
+  }
+
+  /** False: the socket is behind. */
+  #send(chunk: Buffer, items: number, nowMs: number): boolean {
     const { res } = this.#slot
     let taken = true
     res.cork(() => {
@@ -187,9 +261,7 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     })
     this.#lastWriteMs = nowMs
     if (taken) {
-      this.#backlogItems = 0
-      this.#backlogBytes = 0
-      this.#probeMs = STREAM_PROBE_MS
+      this.#forgetBacklog()
       return true
     }
     this.#backlogItems += items
@@ -198,7 +270,13 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     if (this.#isFull()) this.#probeMs = Math.min(this.#probeMs * 2, STREAM_PROBE_MS_MAX)
     // Whoever never reads again is let go before the probes have filled the memory.
     if (this.#backlogBytes > STREAM_BACKLOG_CUT_BYTES) this.#cut()
-    return true
+    return false
+  }
+
+  #forgetBacklog(): void {
+    this.#backlogItems = 0
+    this.#backlogBytes = 0
+    this.#probeMs = STREAM_PROBE_MS
   }
 
   #isFull(): boolean {
@@ -248,5 +326,8 @@ export class HeldStream extends DeadlineEntry implements StreamReceiver, SlotOwn
     hub.leave(this)
     deadlines.clear(this)
     this.#shared.open.delete(this)
+    if (this.#link === null) return
+    this.#link.leave()
+    counters.add('updatable_holds', -1)
   }
 }

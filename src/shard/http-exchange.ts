@@ -9,7 +9,7 @@
  */
 import { Readable } from 'node:stream'
 import type uWS from 'uWebSockets.js'
-import { type BackendExchange, type BackendFailure, type BackendHandler, FailureKind } from '../backend/types.js'
+import type { BackendExchange, BackendFailure, BackendHandler } from '../backend/types.js'
 import { GRIP_REQUEST_BYTES_MAX, GRIP_RESPONSE_BYTES_MAX } from '../base/limits.js'
 import { EMPTY_BYTES } from '../base/bytes.js'
 import { type ClientHead, clientHost, relayedHeaders } from '../grip/forwarding.js'
@@ -33,7 +33,7 @@ import type { Instruct } from '../wire/instruct-types.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import type { JsonpScript } from '../grip/jsonp-response.js'
-import { countBackendFailure } from './backend-results.js'
+import { countBackendFailure, failsOver } from './backend-results.js'
 import { type ClientDoor, copyClientHead, hasRequestBody, headFault, isChunked } from './client-head.js'
 import type { ShardContext } from './context.js'
 import { type CrossOriginRequest, crossOriginOf } from './cross-origin.js'
@@ -672,8 +672,3 @@ interface WaitingClient {
 }
 
 const NO_HEAD: ResponseHead = { status: 0, reason: '', headers: [] }
-
-/** The next target may be tried (reference: failover). */
-function failsOver({ kind }: BackendFailure): boolean {
-  return kind === FailureKind.Connect || kind === FailureKind.ConnectTimeout || kind === FailureKind.Tls
-}

@@ -1,6 +1,8 @@
 /** What the HTTP exchanges of a shard share: who is open, the pulse of their uploads, who is to ask its backend again. */
 import type { ShardContext } from './context.js'
 import { UploadPulse } from './http-upload.js'
+import { LinkFetches } from './link-fetch.js'
+import { LinkTimeouts } from './link-timeouts.js'
 import type { RequestRecord } from './request-record.js'
 import type { ResponseSlot } from './response-slot.js'
 import type { SockJsDoor } from './sockjs-door.js'
@@ -18,6 +20,8 @@ export class HttpShared {
   readonly open = new Set<OpenHttp>()
   readonly uploads: UploadPulse
   readonly updates: Updates
+  readonly linkFetches: LinkFetches
+  readonly linkTimeouts: LinkTimeouts
   readonly context: ShardContext
   /** Null: no SockJS here. */
   sockJs: SockJsDoor | null = null
@@ -30,6 +34,8 @@ export class HttpShared {
       retry(this, slot, record)
     }
     this.updates = new Updates(context.deadlines, context.clock)
+    this.linkFetches = new LinkFetches(context)
+    this.linkTimeouts = new LinkTimeouts(context.deadlines, context.clock)
     this.uploads = new UploadPulse(context.deadlines, context.clock, context.settings.proxy.backendTimeout * 1000)
   }
 }

@@ -50,6 +50,7 @@ class TestReceiver {
 class Stream extends TestReceiver implements StreamReceiver {
   readonly kind = ReceiverKind.Stream
   readonly statsRoute = ''
+  readonly wantsItems = false
   deliverChunk(): void {}
   deliverItem(): void {}
 }

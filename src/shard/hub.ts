@@ -372,7 +372,7 @@ export class Hub implements ChannelHub {
     const { receiver, channel } = subscription
     const byItem =
       !subscription.filters.isEmpty ||
-      (receiver.kind === ReceiverKind.Ws && receiver.wantsItems) ||
+      (receiver.kind !== ReceiverKind.Response && receiver.wantsItems) ||
       (receiver.kind === ReceiverKind.Stream && (subscription.prevId !== null || receiver.subscriptions.length > 1))
     if (byItem === subscription.byItem) return
     subscription.byItem = byItem

@@ -20,9 +20,9 @@ export class Updates extends DeadlineEntry {
     this.#clock = clock
   }
 
-  /** `key`: sessions that will ask the same thing share it, so that they ask together. */
-  add(session: UpdatedSession, key: string): void {
-    this.#queue.add(session, key)
+  /** `key`: sessions that will ask the same thing share it, so that they ask together; `isShared`: by one request. */
+  add(session: UpdatedSession, key: string, isShared = false): void {
+    this.#queue.add(session, key, isShared)
     if (this.deadlineMs === NO_DEADLINE) this.#deadlines.set(this, this.#clock.nowMs() + UPDATE_BATCH_MS)
   }
 

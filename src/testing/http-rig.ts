@@ -41,8 +41,7 @@ export class MemoryHub implements ChannelHub {
 
   subscribe(receiver: Receiver, channels: readonly ChannelInstruct[]): void {
     const join = (): void => {
-      if (this.works)
-        for (const channel of channels) this.#channel(channel.name).add(this.#subscription(receiver, channel))
+      if (this.works) for (const channel of channels) this.#join(receiver, channel)
       receiver.handleLive(this.works)
       this.waiters.changed()
     }
@@ -59,7 +58,20 @@ export class MemoryHub implements ChannelHub {
     for (const join of this.#waiting.splice(0)) join()
   }
 
-  unsubscribe(): void {}
+  #join(receiver: Receiver, request: ChannelInstruct): void {
+    const held = receiver.subscriptions.find(({ channel }) => channel.name === request.name)
+    if (held === undefined) {
+      this.#channel(request.name).add(this.#subscription(receiver, request))
+      return
+    }
+    held.prevId = request.prevId
+    held.filters = filterStackOf(request.filters)
+  }
+
+  unsubscribe(receiver: Receiver, name: string): void {
+    const held = receiver.subscriptions.find(({ channel }) => channel.name === name)
+    if (held !== undefined) held.channel.remove(held)
+  }
 
   reclassify(): void {}
 
@@ -97,7 +109,8 @@ export class MemoryHub implements ChannelHub {
       const { receiver } = subscription
       if (receiver.kind === ReceiverKind.Stream && httpStream !== null) {
         const isPlain = httpStream.action === 'send' && subscription.prevId === null && subscription.filters.isEmpty
-        if (isPlain && httpStream.contentFilters === null) receiver.deliverChunk(httpStream.content, 1)
+        const isJoined = isPlain && !receiver.wantsItems && httpStream.contentFilters === null
+        if (isJoined) receiver.deliverChunk(httpStream.content, 1)
         else receiver.deliverItem(item, httpStream, subscription)
       } else if (receiver.kind === ReceiverKind.Response && httpResponse !== null) {
         receiver.deliverResponse(item, httpResponse, subscription)
@@ -208,6 +221,11 @@ export class HttpRig {
       })
     })
     return rig
+  }
+
+  /** Whoever waits for its time. */
+  get pendingDeadlines(): number {
+    return this.#deadlines.count
   }
 
   /** Moves time. */

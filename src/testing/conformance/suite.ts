@@ -8,6 +8,7 @@ import { bodyPatch } from './scenarios/body-patch.js'
 import { filters } from './scenarios/filters.js'
 import { commands } from './scenarios/commands.js'
 import { http } from './scenarios/http.js'
+import { links } from './scenarios/links.js'
 import { longPollRetries } from './scenarios/long-poll-retries.js'
 import { publishDoor } from './scenarios/publish-door.js'
 import { publishZmq } from './scenarios/publish-zmq.js'
@@ -33,6 +34,7 @@ export const SCENARIOS = collectScenarios(
   commands,
   crossOrigin,
   sockJsScenarios,
+  links,
   longPollRetries,
   zhttp,
 )

@@ -1,0 +1,248 @@
+/**
+ * Pages behind the links of streams. Streams that ask for the same page from the same place (URI, last ids, route) at
+ * the same time get the bytes of one request, and wait together when it has to be repeated.
+ *
+ * Back-pressure: the backend is paused while none of the streams takes more. One that takes less than the others is
+ * its own limit's concern.
+ */
+import type { BackendExchange, BackendFailure, BackendHandler, BackendRequest } from '../backend/types.js'
+import { DeadlineEntry } from '../base/deadlines.js'
+import { LINK_SHARED_BYTES_MAX } from '../base/limits.js'
+import type { GripLast } from '../grip/hold-channels.js'
+import { LinkError, type PageHead, judgePageHead, linkRetryDelayMs } from '../grip/next-link.js'
+import { countBackendFailure, failsOver } from './backend-results.js'
+import type { ShardContext } from './context.js'
+import { type LinkOrigin, linkRequests } from './link-request.js'
+
+/** A stream that waits for a page. */
+export interface PageFollower {
+  /** Before any byte of the page; again when it was asked for again. An error is the last call. */
+  handlePageHead(head: PageHead): void
+  /** False: no more is wanted until LinkFetch.resume(). */
+  handlePageData(chunk: Buffer): boolean
+  handlePageEnd(): void
+  /** Must not throw. */
+  fail(error: unknown): void
+}
+
+export interface PageRequest {
+  readonly origin: LinkOrigin
+  readonly uri: string
+  readonly lastIds: GripLast
+}
+
+/** What streams that may share a request have in common. */
+export function pageKey({ origin, uri, lastIds }: PageRequest): string {
+  return JSON.stringify([uri, origin.route.id, origin.target.untrusted, origin.uri.slice(0, 8), [...lastIds].sort()])
+}
+
+/** The pages that are being fetched by a shard. */
+export class LinkFetches {
+  readonly #context: ShardContext
+  readonly #shareable = new Map<string, LinkFetch>()
+
+  constructor(context: ShardContext) {
+    this.#context = context
+  }
+
+  /** No call to `follower` before it has returned. */
+  follow(request: PageRequest, follower: PageFollower): LinkFetch {
+    const key = pageKey(request)
+    const known = this.#shareable.get(key)
+    if (known !== undefined) {
+      known.join(follower)
+      return known
+    }
+    const fetch = new LinkFetch(this.#context, request, () => {
+      if (this.#shareable.get(key) === fetch) this.#shareable.delete(key)
+    })
+    this.#shareable.set(key, fetch)
+    fetch.begin(follower)
+    return fetch
+  }
+}
+
+export class LinkFetch extends DeadlineEntry implements BackendHandler {
+  readonly #context: ShardContext
+  readonly #request: PageRequest
+  /** Nobody may join any more. */
+  readonly #onClosed: () => void
+  readonly #followers = new Set<PageFollower>()
+  /** Have joined, and are still to get what came before. */
+  readonly #late = new Set<PageFollower>()
+  readonly #blocked = new Set<PageFollower>()
+  #isPaused = false
+  #attempts: BackendRequest[] = []
+  #backend: BackendExchange | null = null
+  #retries = 0
+  #head: PageHead | null = null
+  #kept: Buffer[] = []
+  #bytes = 0
+  #isOver = false
+
+  constructor(context: ShardContext, request: PageRequest, onClosed: () => void) {
+    super()
+    this.#context = context
+    this.#request = request
+    this.#onClosed = onClosed
+  }
+
+  begin(follower: PageFollower): void {
+    this.#followers.add(follower)
+    this.#ask()
+  }
+
+  join(follower: PageFollower): void {
+    this.#followers.add(follower)
+    if (this.#head === null) return
+    this.#late.add(follower)
+    queueMicrotask(() => {
+      this.#catchUp(follower)
+    })
+  }
+
+  /** Idempotent. */
+  leave(follower: PageFollower): void {
+    this.#followers.delete(follower)
+    this.#late.delete(follower)
+    this.#blocked.delete(follower)
+    if (this.#followers.size === 0) this.#close()
+    else this.#resumeIfWanted()
+  }
+
+  resume(follower: PageFollower): void {
+    this.#blocked.delete(follower)
+    this.#resumeIfWanted()
+  }
+
+  override handleDeadline(): void {
+    try {
+      this.#ask()
+    } catch (error) {
+      this.#failAll(error)
+    }
+  }
+
+  // From the backend.
+
+  handleHead(status: number, reason: string, headers: string[]): void {
+    const head = judgePageHead(status, reason, headers)
+    this.#head = head
+    this.#each((follower) => {
+      follower.handlePageHead(head)
+    })
+    if (head.kind === 'error') this.#close()
+    else if (head.kind === 'again') this.#again(`status ${String(status)}`)
+  }
+
+  handleData(chunk: Buffer): boolean {
+    if (this.#isOver) return true
+    this.#bytes += chunk.length
+    if (this.#bytes <= LINK_SHARED_BYTES_MAX) this.#kept.push(chunk)
+    else {
+      this.#onClosed()
+      if (this.#late.size === 0) this.#kept = []
+      else this.#kept.push(chunk)
+    }
+    this.#each((follower) => {
+      if (!follower.handlePageData(chunk)) this.#blocked.add(follower)
+    })
+    this.#isPaused = this.#blocked.size > 0 && this.#blocked.size === this.#followers.size
+    return !this.#isPaused
+  }
+
+  handleEnd(): void {
+    this.#backend = null
+    this.#context.counters.add('backend_ok')
+    this.#context.log.debug({ url: this.#request.uri, bytes: this.#bytes }, 'next link fetched')
+    this.#isOver = true
+    this.#onClosed()
+    this.#each((follower) => {
+      follower.handlePageEnd()
+    })
+  }
+
+  handleFailure(failure: BackendFailure): void {
+    this.#backend = null
+    countBackendFailure(this.#context.counters, failure)
+    if (failsOver(failure) && this.#attempts.length > 0) this.#send()
+    else this.#again(failure.message)
+  }
+
+  #ask(): void {
+    const { origin, uri, lastIds } = this.#request
+    this.#head = null
+    this.#context.counters.add('link_fetches')
+    this.#attempts = linkRequests(this.#context, origin, uri, { method: 'GET', lastIds })
+    if (this.#attempts.length > 0) return this.#send()
+    setImmediate(() => {
+      if (!this.#isOver) this.#again('the link leads nowhere')
+    })
+  }
+
+  #send(): void {
+    this.#backend = this.#context.backend.request(this.#attempts.shift() as BackendRequest, this)
+  }
+
+  #again(why: string): void {
+    if (this.#isOver) return
+    this.#backend?.abort()
+    this.#backend = null
+    const { clock, deadlines, log, random } = this.#context
+    const delayMs = this.#bytes > 0 ? null : linkRetryDelayMs(this.#retries, random())
+    log.debug({ url: this.#request.uri, why, delayMs }, 'next link could not be fetched')
+    if (delayMs !== null) {
+      this.#retries++
+      deadlines.set(this, clock.nowMs() + delayMs)
+      return
+    }
+    this.#head = { kind: 'error', message: LinkError.Unretrieved }
+    const head = this.#head
+    this.#each((follower) => {
+      follower.handlePageHead(head)
+    })
+    this.#close()
+  }
+
+  #catchUp(follower: PageFollower): void {
+    if (!this.#late.delete(follower)) return
+    try {
+      if (this.#head !== null) follower.handlePageHead(this.#head)
+      // It fits into what a stream may have unread.
+      for (const chunk of this.#kept) follower.handlePageData(chunk)
+      if (this.#isOver && this.#followers.has(follower)) follower.handlePageEnd()
+    } catch (error) {
+      follower.fail(error)
+    }
+  }
+
+  #each(run: (follower: PageFollower) => void): void {
+    for (const follower of [...this.#followers]) {
+      if (!this.#followers.has(follower) || this.#late.has(follower)) continue
+      try {
+        run(follower)
+      } catch (error) {
+        follower.fail(error)
+      }
+    }
+  }
+
+  #resumeIfWanted(): void {
+    if (!this.#isPaused || this.#blocked.size === this.#followers.size) return
+    this.#isPaused = false
+    this.#backend?.resume()
+  }
+
+  #failAll(error: unknown): void {
+    for (const follower of [...this.#followers]) follower.fail(error)
+    this.#close()
+  }
+
+  #close(): void {
+    this.#isOver = true
+    this.#onClosed()
+    this.#backend?.abort()
+    this.#backend = null
+    this.#context.deadlines.clear(this)
+  }
+}

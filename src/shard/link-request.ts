@@ -1,0 +1,68 @@
+/**
+ * The request for a link of a hold: to whom it goes, and with what head.
+ *
+ * A link to the host the client asked goes to the targets of the hold's route, when the path is one of that route; the
+ * network would bring it there too. Any other goes straight to the host it names, which a route whose target is
+ * untrusted may reach only where that target may.
+ */
+import type { BackendRequest } from '../backend/types.js'
+import { type ClientHead, clientHost } from '../grip/forwarding.js'
+import type { GripLast } from '../grip/hold-channels.js'
+import { isSameOrigin } from '../grip/next-link.js'
+import { formatHostPort } from '../routing/host.js'
+import { encodePath, normalizePath } from '../routing/path.js'
+import { type Route, type Target, TargetKind } from '../routing/types.js'
+import type { ShardContext } from './context.js'
+import { routeById } from './match-route.js'
+
+/** The request that a hold came from, as far as its links care. */
+export interface LinkOrigin {
+  /** What the client asked for; links are resolved against it. */
+  readonly uri: string
+  readonly route: Route
+  /** The one that answered. */
+  readonly target: Target
+}
+
+export function linkOriginOf(head: ClientHead, route: Route, target: Target): LinkOrigin {
+  return { uri: `${head.ssl ? 'https' : 'http'}://${clientHost(head)}${encodePath(head.path)}`, route, target }
+}
+
+/** One for each target that may be tried, in this order; none: the link leads nowhere. */
+export function linkRequests(
+  context: ShardContext,
+  origin: LinkOrigin,
+  uri: string,
+  { method, lastIds }: { readonly method: 'GET' | 'POST'; readonly lastIds: GripLast | null },
+): BackendRequest[] {
+  if (!URL.canParse(uri)) return []
+  const url = new URL(uri)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return []
+  const address = { host: url.host, path: encodePath(url.pathname + url.search), ssl: url.protocol === 'https:' }
+  const options = { method, lastIds, nowEpochMs: context.epochMs() }
+  if (!isSameOrigin(uri, origin.uri) || !address.path.startsWith(origin.route.pathBeg)) {
+    const target = directTarget(url, origin.target)
+    const direct = { ...address, path: normalizePath(address.path) }
+    const forwarded = context.forwarding.forwardLink(direct, origin.route, null, options)
+    return forwarded === null ? [] : [{ ...forwarded, target, method, body: null }]
+  }
+  const head = { method, path: address.path, headers: ['host', url.host], peerAddress: '', ssl: address.ssl }
+  const route = routeById(context, origin.route.id, head, 'http')
+  if (route === null) return []
+  return route.targets.flatMap((target) => {
+    const forwarded = context.forwarding.forwardLink(address, route, { route, target }, options)
+    return forwarded === null ? [] : [{ ...forwarded, target, method, body: null, routePathBeg: route.pathBeg }]
+  })
+}
+
+function directTarget({ protocol, hostname, port }: URL, { untrusted }: Target): Target {
+  const ssl = protocol === 'https:'
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+  const numeric = port === '' ? (ssl ? 443 : 80) : Number(port)
+  return {
+    ...{ kind: TargetKind.Http, name: formatHostPort({ host, port: numeric }, false), host, port: numeric, ssl },
+    ...{ untrusted, spec: '', trustConnectHost: false, insecure: false, hostOverride: null, implicitChannels: [] },
+    ...{ overHttp: false, oneEvent: false, ipcFileMode: null, clientCert: null, clientKey: null },
+    ...{ firstFrameDelayMs: 0, pingIntervalS: null, pongTimeoutS: null },
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * The next link of one held stream (reference: next links; session states). Streams without a link have none of these.
+ *
+ * While a page is awaited the items published to the stream wait too. The page goes to the client as it comes; its
+ * instructions say what is held after it; then the items that follow are delivered.
+ */
+import { unreachable } from '../base/assert.js'
+import { type BodyFilter, type FilteredBody, bodyFilterOf } from '../grip/body-filter.js'
+import type { ChannelNaming } from '../grip/filters.js'
+import { FormatFault } from '../grip/format.js'
+import { conflictsOf, gripLastOf } from '../grip/hold-channels.js'
+import { type HoldFilters, holdFilters } from '../grip/hold-filters.js'
+import { LinkQueue, type StreamItem } from '../grip/link-queue.js'
+import { type PageHead, replaceHold, resolveLink, unlinkedPrevId, withoutQuery } from '../grip/next-link.js'
+import type { StreamReceiver } from '../grip/receiver.js'
+import type { Subscription } from '../grip/subscriptions.js'
+import type { Instruct, KeepAliveInstruct } from '../wire/instruct-types.js'
+import type { HttpStreamFormat, PublishItem } from '../wire/publish-types.js'
+import type { HttpShared } from './http-shared.js'
+import { type LinkFetch, type PageFollower, type PageRequest, pageKey } from './link-fetch.js'
+import type { LinkOrigin } from './link-request.js'
+import type { LinkBucket, TimedStream } from './link-timeouts.js'
+import type { UpdatedSession } from './updates.js'
+
+/** The stream as its link sees it. */
+export interface LinkedStream extends StreamReceiver {
+  /** Keep-alives and filters from now on. */
+  usePage(keepAlive: KeepAliveInstruct | null, filters: HoldFilters | null): void
+  /** Bytes of a page. False: no more until StreamLink.handleWritable(). */
+  writePage(chunk: Buffer): boolean
+  /** An item whose turn has come. */
+  process(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void
+  /** The hold begins, or goes on after a page. */
+  handleHeld(): void
+  /** Debug mode shows `message` (a byte string) in front of the end; null: there is none. */
+  endWith(message: string | null): void
+}
+
+const State = {
+  /** The stream has not begun. */
+  Opening: 'opening',
+  Holding: 'holding',
+  /** Its turn to ask has not come. */
+  Waiting: 'waiting',
+  /** A page is on its way. */
+  Fetching: 'fetching',
+  /** The page is there, its channels are not all live. */
+  Joining: 'joining',
+  /** What has waited is delivered. */
+  Delivering: 'delivering',
+  Ended: 'ended',
+} as const
+type State = (typeof State)[keyof typeof State]
+
+/** At once, or together with others in a moment. */
+export type Urgency = 'now' | 'soon'
+
+export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
+  linkBucket: LinkBucket | null = null
+  readonly #shared: HttpShared
+  readonly #stream: LinkedStream
+  readonly #origin: LinkOrigin
+  readonly #naming: ChannelNaming
+  readonly #isDebug: boolean
+  readonly #queue = new LinkQueue()
+  #state: State = State.Opening
+  #instruct: Instruct
+  #currentUri: string
+  /** Null: the stream holds, and never asks again. */
+  #nextUri: string | null
+  #fetch: LinkFetch | null = null
+  #bodyFilter: BodyFilter | null = null
+  #hasBody = false
+  /** Something asked for a page while one was under way. */
+  #wanted: Urgency | null = null
+
+  constructor(shared: HttpShared, stream: LinkedStream, origin: LinkOrigin, instruct: Instruct, isDebug: boolean) {
+    this.#shared = shared
+    this.#stream = stream
+    this.#origin = origin
+    this.#naming = { channelPrefix: origin.route.prefix, implicitChannels: origin.target.implicitChannels }
+    this.#isDebug = isDebug
+    this.#instruct = instruct
+    this.#currentUri = origin.uri
+    this.#nextUri = this.#resolved()
+  }
+
+  /** The stream has begun, and its first channels are live. */
+  start(): void {
+    if (this.#instruct.hold === 'none') return this.#request()
+    const { hub } = this.#shared.context
+    const conflicts = conflictsOf(this.#stream.subscriptions)
+    for (const { channel } of conflicts) hub.forgetLastId(channel)
+    if (conflicts.length === 0) return this.#hold()
+    this.#state = State.Holding
+    this.requestUpdate('soon')
+  }
+
+  /** The channels of a page are live. */
+  handleLive(ok: boolean): void {
+    if (this.#state !== State.Joining) return
+    if (!ok) return this.#stream.endWith('Accept service unavailable.')
+    const unfit = this.#queue.dropUnfit(this.#stream.subscriptions)
+    if (unfit > 0) this.#shared.context.counters.add('drop_prev_id', unfit)
+    this.#hold()
+  }
+
+  /** True: the item waits (or was dropped), because a page is awaited. */
+  takes(item: PublishItem, format: HttpStreamFormat): boolean {
+    if (this.#state === State.Holding || this.#state === State.Delivering) return false
+    if (!this.#queue.add(item, format)) this.#shared.context.counters.add('drop_link_queue')
+    return true
+  }
+
+  requestUpdate(urgency: Urgency): void {
+    switch (this.#state) {
+      case State.Fetching:
+      case State.Joining:
+      case State.Delivering:
+        if (this.#wanted !== 'now') this.#wanted = urgency
+        return
+      case State.Holding:
+        return this.#update(urgency)
+      case State.Opening:
+      case State.Waiting:
+      case State.Ended:
+        return
+      default:
+        return unreachable(this.#state)
+    }
+  }
+
+  /** Items that wait are behind what was missed, or in the page that will be fetched. */
+  dropWaiting(): void {
+    const dropped = this.#queue.clear()
+    if (dropped > 0) this.#shared.context.counters.add('drop_link_queue', dropped)
+  }
+
+  /** An item has been written. */
+  noteItem(): void {
+    // As in Pushpin, which forgets what it has noted of several channels with each item.
+    if (this.#stream.subscriptions.length === 1) this.#shared.linkTimeouts.noteActive(this)
+  }
+
+  handleWritable(): void {
+    this.#fetch?.resume(this)
+  }
+
+  leave(): void {
+    this.#state = State.Ended
+    this.#shared.updates.delete(this)
+    this.#shared.linkTimeouts.unregister(this)
+    const fetch = this.#fetch
+    this.#fetch = null
+    fetch?.leave(this)
+    this.#queue.clear()
+  }
+
+  fail(error: unknown): void {
+    this.#stream.fail(error)
+  }
+
+  handleLinkTimeout(): void {
+    this.#guard(() => {
+      this.requestUpdate('soon')
+    })
+  }
+
+  handleUpdateDue(): void {
+    this.#guard(() => {
+      this.#request()
+    })
+  }
+
+  // From the fetch.
+
+  handlePageHead(head: PageHead): void {
+    if (head.kind === 'error') {
+      this.#fetch = null
+      this.#shared.context.counters.add('link_failures')
+      return this.#stream.endWith(head.message)
+    }
+    this.#instruct = head.instruct
+    const { instruct } = head
+    const { route, target } = this.#origin
+    const filters = holdFilters({ route, target, debug: this.#isDebug }, instruct)
+    this.#stream.usePage(instruct.hold === 'stream' ? instruct.keepAlive : null, filters)
+    this.#bodyFilter = bodyFilterOf(instruct)
+    this.#hasBody = false
+  }
+
+  handlePageData(chunk: Buffer): boolean {
+    this.#hasBody = true
+    return this.#bodyFilter === null
+      ? this.#stream.writePage(chunk)
+      : this.#writeFiltered(this.#bodyFilter.update(chunk))
+  }
+
+  handlePageEnd(): void {
+    this.#fetch = null
+    if (this.#bodyFilter !== null && this.#hasBody) this.#writeFiltered(this.#bodyFilter.finish())
+    if (this.#isEnded()) return
+    this.#bodyFilter = null
+    this.#currentUri = this.#nextUri as string
+    this.#nextUri = this.#resolved()
+    if (this.#instruct.hold === 'stream') this.#join()
+    else if (this.#nextUri === null) this.#stream.endWith(null)
+    else this.#request()
+  }
+
+  #writeFiltered(filtered: FilteredBody): boolean {
+    if (!(filtered instanceof FormatFault)) return this.#stream.writePage(filtered)
+    this.#shared.context.counters.add('link_failures')
+    this.#stream.endWith(filtered.message)
+    return true
+  }
+
+  #join(): void {
+    const fault = unlinkedPrevId(this.#instruct)
+    if (fault !== null) return this.#stream.endWith(fault)
+    this.#state = State.Joining
+    const { hub, settings } = this.#shared.context
+    const named = this.#instruct.channels.slice(0, settings.handler.connectionSubscriptionMax)
+    const { requests, dropped } = replaceHold(this.#stream.subscriptions, named, this.#naming)
+    for (const name of dropped) hub.unsubscribe(this.#stream, name)
+    hub.subscribe(this.#stream, requests)
+  }
+
+  #hold(): void {
+    this.#state = State.Delivering
+    let item: StreamItem | null
+    while (this.#state === State.Delivering && (item = this.#queue.shift()) !== null) {
+      const { channel } = item
+      const subscription = this.#stream.subscriptions.find((candidate) => candidate.channel.name === channel)
+      if (subscription !== undefined) this.#stream.process(item, item.httpStream, subscription)
+    }
+    if (this.#isEnded()) return
+    this.#state = State.Holding
+    this.#stream.handleHeld()
+    const { nextLink } = this.#instruct
+    if (this.#nextUri !== null && nextLink !== null) {
+      this.#shared.linkTimeouts.register(this, withoutQuery(this.#nextUri), nextLink.timeout * 1000)
+    }
+    if (this.#wanted !== null) this.#update(this.#wanted)
+  }
+
+  #update(urgency: Urgency): void {
+    this.#wanted = null
+    if (this.#nextUri === null) return
+    this.#shared.linkTimeouts.unregister(this)
+    if (urgency === 'now') return this.#request()
+    this.#state = State.Waiting
+    this.#shared.updates.add(this, pageKey(this.#page()), true)
+  }
+
+  #request(): void {
+    if (this.#isEnded()) return
+    this.#state = State.Fetching
+    this.#fetch = this.#shared.linkFetches.follow(this.#page(), this)
+  }
+
+  #page(): PageRequest {
+    const lastIds = gripLastOf(this.#stream.subscriptions, this.#naming, null)
+    return { origin: this.#origin, uri: this.#nextUri ?? '', lastIds }
+  }
+
+  /** A link that leads nowhere fails when it is followed. */
+  #resolved(): string | null {
+    const { nextLink } = this.#instruct
+    return nextLink === null ? null : (resolveLink(this.#currentUri, nextLink.uri) ?? '')
+  }
+
+  /** In its own words, because calls in between change the state. */
+  #isEnded(): boolean {
+    return this.#state === State.Ended
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+}
