@@ -22,6 +22,8 @@ export const COUNTERS = [
   ['hold_retries', 'counter', 'held requests sent to the backend again'],
   ['link_fetches', 'counter', 'pages behind links of streams fetched'],
   ['link_failures', 'counter', 'streams ended: their next link could not be fetched, or its page could not be used'],
+  ['gone_links', 'counter', 'backends told that a hold is over'],
+  ['gone_link_failures', 'counter', 'backends that could not be told, or did not answer with an empty success'],
   ['bus_items', 'counter', 'published items taken from the bus'],
   ['direct_items', 'counter', 'published items taken from publishers the shard is connected to'],
   ['direct_duplicates', 'counter', 'items of such publishers whose id was published before'],

@@ -15,6 +15,7 @@ import type { Subscription } from '../grip/subscriptions.js'
 import { unreachable } from '../base/assert.js'
 import type { HttpResponseFormat, PublishItem } from '../wire/publish-types.js'
 import { filteredContent, patchedBody } from './filtered-content.js'
+import { type GoneLink, GoneWait, tellGone } from './gone-link.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { type AnswerOptions, writeAnswer } from './http-writer.js'
 import { statsRouteOf } from './match-route.js'
@@ -31,6 +32,7 @@ export interface HeldResponseStart {
   readonly filters: HoldFilters | null
   readonly options: AnswerOptions
   readonly record: RequestRecord
+  readonly gone: GoneLink | null
   /** False: the request cannot be sent again, because its body had not come whole when the backend answered. */
   readonly isRetriable: boolean
 }
@@ -167,17 +169,25 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
   }
 
   #retry(): void {
-    const { record, isRetriable } = this.#start
+    const { record, gone, isRetriable } = this.#start
     if (this.#isEnded || !this.#slot.isOpen || !isRetriable) return
     const { route, target } = record
     const naming = { channelPrefix: route?.prefix ?? '', implicitChannels: target?.implicitChannels ?? [] }
     const lastIds = gripLastOf(this.subscriptions, naming, record.lastIds)
-    this.#leave()
-    this.#shared.retry(this.#slot, { ...record, lastIds })
+    const again = { ...record, lastIds }
+    const slot = this.#slot
+    this.#end()
+    if (gone === null) this.#shared.retry(slot, again)
+    else new GoneWait(this.#shared, slot, again, gone)
   }
 
   #leave(): void {
     if (this.#isEnded) return
+    this.#end()
+    if (this.#start.gone !== null) tellGone(this.#shared.context, this.#start.gone)
+  }
+
+  #end(): void {
     this.#isEnded = true
     const { hub, deadlines, counters } = this.#shared.context
     if (this.#isHolding) counters.add('response_holds', -1)

@@ -22,6 +22,7 @@ import { C } from '../link/counters.js'
 import type { Instruct, KeepAliveInstruct } from '../wire/instruct-types.js'
 import { type HttpStreamFormat, PublishAction, type PublishItem } from '../wire/publish-types.js'
 import { filteredContent } from './filtered-content.js'
+import { type GoneLink, goneLinkOf, tellGone } from './gone-link.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { writeAnswer, writeStatus } from './http-writer.js'
 import { writeHeaders } from './native-headers.js'
@@ -50,6 +51,7 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
   #filters: HoldFilters | null
   /** Null for most: they have no next link. */
   readonly #link: StreamLink | null
+  readonly #gone: GoneLink | null
   #opening: Opening | null
   #isHolding = false
   #isEnded = false
@@ -70,6 +72,7 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
     this.statsRoute = statsRouteOf(opening.record.route)
     this.#opening = opening
     this.#link = this.#linkOf(opening)
+    this.#gone = goneLinkOf(opening.instruct, opening.record)
     slot.owner = this
     shared.open.add(this)
   }
@@ -326,6 +329,7 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
     hub.leave(this)
     deadlines.clear(this)
     this.#shared.open.delete(this)
+    if (this.#gone !== null) tellGone(this.#shared.context, this.#gone)
     if (this.#link === null) return
     this.#link.leave()
     counters.add('updatable_holds', -1)

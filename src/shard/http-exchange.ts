@@ -37,6 +37,7 @@ import { countBackendFailure, failsOver } from './backend-results.js'
 import { type ClientDoor, copyClientHead, hasRequestBody, headFault, isChunked } from './client-head.js'
 import type { ShardContext } from './context.js'
 import { type CrossOriginRequest, crossOriginOf } from './cross-origin.js'
+import { goneLinkOf, tellGone } from './gone-link.js'
 import { HeldResponse } from './held-response.js'
 import { HeldStream } from './held-stream.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
@@ -517,6 +518,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       case 'answer':
         return this.#answer(verdict.answer, verdict.failed ? 'error' : 'relayed')
       case 'end-stream': {
+        this.#tellGone(verdict.instruct)
         const answer = answerOf(this.#streamedInstruct(verdict.instruct))
         return this.#write({ ...answer, body: Buffer.concat([answer.body, verdict.text]) }, 'relayed')
       }
@@ -530,9 +532,18 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #decideStreamed(verdict: InstructVerdict): void {
     const writer = this.#writer as HttpWriter
     if (verdict.kind === 'hold') return this.#hold(verdict, true)
-    if (verdict.kind === 'end-stream' && verdict.text.length > 0) writer.write(verdict.text)
+    if (verdict.kind === 'end-stream') {
+      this.#tellGone(verdict.instruct)
+      if (verdict.text.length > 0) writer.write(verdict.text)
+    }
     if (verdict.kind === 'answer' && verdict.failed) this.#appendFailure(verdict.answer)
     this.#endRelay()
+  }
+
+  /** Of a stream that ends as it begins. */
+  #tellGone(instruct: Instruct): void {
+    const gone = goneLinkOf(instruct, this.#record())
+    if (gone !== null && (instruct.hold !== 'none' || instruct.nextLink !== null)) tellGone(this.#context, gone)
   }
 
   /** Debug mode shows behind a body that had begun what would have been the answer instead of it. */
@@ -554,6 +565,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       timeoutMs: instruct.timeout * 1000,
       filters: holdFilters(this.#session as HttpSession, instruct),
       options: this.#answerOptions(),
+      gone: goneLinkOf(instruct, this.#record()),
       record: { ...this.#record(), body: upload === null ? this.#keptBody : upload.whole() },
       isRetriable: upload === null || upload.isComplete,
     }

@@ -494,4 +494,200 @@ const nextLinks: Scenario[] = [
   },
 ]
 
-export const links: Scenario[] = [...nextLinks]
+const gone = (path = '/gone'): string[] => ['Grip-Link', `</SCENE${path}>; rel=gone`]
+const polling = (more: readonly string[] = []): string[] => [
+  'Grip-Hold',
+  'response',
+  'Grip-Channel',
+  'CHANNEL',
+  ...more,
+]
+
+function response(world: World, body: string) {
+  const format = body === 'HINT' ? { action: 'hint' } : { body }
+  return { channel: world.channel, formats: { 'http-response': format } }
+}
+
+async function poll(world: World): Promise<{ answered(): Promise<string>; destroy(): void }> {
+  const client = await world.client()
+  await client.send(`GET ${world.path('/start')} HTTP/1.1\r\nHost: any.test\r\n\r\n`)
+  return {
+    answered: async () => (await client.readAnswer()).body.toString('latin1'),
+    destroy: () => client.destroy(),
+  }
+}
+
+const goneLinks: Scenario[] = [
+  {
+    area: AREA,
+    name: 'gone link: told when the client of a stream leaves, without last ids',
+    expected: ['GET /start', 'POST /gone?x=1'],
+    run: async (world) => {
+      const requests = serving(world, {
+        '/start': [
+          {
+            headers: [...PLAIN, ...holding('CHANNEL; prev-id=1'), ...next('/page'), ...gone('/gone?x=1')],
+            body: 'one\n',
+          },
+        ],
+        '/gone': [{}],
+      })
+      const stream = await open(world)
+      await stream.until('one\n')
+      await world.subscribed()
+      stream.destroy()
+      await requests.arrived(2)
+      return requests.seen
+    },
+  },
+  {
+    area: AREA,
+    name: 'gone link: told when a publish closes a stream',
+    expected: ['one\n', ['GET /start', 'POST /gone']],
+    run: async (world) => {
+      const requests = serving(world, {
+        '/start': [{ headers: [...PLAIN, ...holding(), ...gone()], body: 'one\n' }],
+        '/gone': [{}],
+      })
+      const stream = await open(world)
+      await world.subscribed()
+      await world.publish(item(world, 'CLOSE'))
+      const body = await stream.ended()
+      await requests.arrived(2)
+      return [body, requests.seen]
+    },
+  },
+  {
+    area: AREA,
+    name: 'gone link: that of the first answer, whatever the pages say',
+    slow: true,
+    expected: ['one\ntwo\n', ['GET /start', 'GET /dir/page', 'POST /gone']],
+    run: async (world) => {
+      const requests = serving(world, {
+        '/start': [{ headers: [...PLAIN, ...next('/dir/page'), ...gone()], body: 'one\n' }],
+        '/dir/page': [{ headers: gone('/other'), body: 'two\n' }],
+        '/gone': [{}],
+      })
+      const stream = await open(world)
+      const body = await stream.ended()
+      await requests.arrived(3)
+      return [body, requests.seen]
+    },
+  },
+  {
+    area: AREA,
+    name: 'gone link: told when a publish answers a long poll',
+    expected: ['published', ['GET /start', 'POST /gone']],
+    run: async (world) => {
+      const requests = serving(world, { '/start': [{ headers: [...polling(), ...gone()] }], '/gone': [{}] })
+      const client = await poll(world)
+      await world.subscribed()
+      await world.publish(response(world, 'published'))
+      const body = await client.answered()
+      await requests.arrived(2)
+      return [body, requests.seen]
+    },
+  },
+  {
+    area: AREA,
+    name: 'gone link: told when the time of a long poll is up',
+    slow: true,
+    expected: ['time is up', 'POST /gone'],
+    run: async (world) => {
+      const requests = serving(world, {
+        '/start': [
+          { headers: [...polling(['Grip-Timeout', '5']), ...gone()], body: 'time is up' },
+          { headers: polling(['Grip-Timeout', '5']), body: 'time is up' },
+        ],
+        '/gone': [{}],
+      })
+      const client = await poll(world)
+      const body = await client.answered()
+      await requests.arrived(2)
+      return [body, requests.seen[1]]
+    },
+  },
+  {
+    area: AREA,
+    name: 'gone link: told when the client of a long poll leaves',
+    expected: ['GET /start', 'POST /gone'],
+    run: async (world) => {
+      const requests = serving(world, { '/start': [{ headers: [...polling(), ...gone()] }], '/gone': [{}] })
+      const client = await poll(world)
+      await world.subscribed()
+      client.destroy()
+      await requests.arrived(2)
+      return requests.seen
+    },
+  },
+  {
+    area: AREA,
+    name: 'gone link: told before a long poll is sent again',
+    expected: ['again', ['GET /start', 'POST /gone', 'GET /start']],
+    run: async (world) => {
+      const requests = serving(world, {
+        '/start': [{ headers: [...polling(), ...gone()] }, { body: 'again' }],
+        '/gone': [{}],
+      })
+      const client = await poll(world)
+      await world.subscribed()
+      await world.publish(response(world, 'HINT'))
+      const body = await client.answered()
+      return [body, requests.seen]
+    },
+  },
+  ...(
+    [
+      ['fails', { status: 500, body: 'no' }],
+      ['has a body', { body: 'thanks' }],
+      ['is a connection that is cut', { act: (call: BackendCall) => call.reset() }],
+    ] as const
+  ).map(([name, answer]): Scenario => ({
+    area: AREA,
+    name: `gone link: told once, when its answer ${name}`,
+    expected: ['again', ['GET /start', 'POST /gone', 'GET /start']],
+    run: async (world) => {
+      const requests = serving(world, {
+        '/start': [{ headers: [...polling(), ...gone()] }, { body: 'again' }],
+        '/gone': [answer],
+      })
+      const client = await poll(world)
+      await world.subscribed()
+      await world.publish(response(world, 'HINT'))
+      const body = await client.answered()
+      await quiet()
+      return [body, requests.seen]
+    },
+  })),
+  {
+    area: AREA,
+    name: 'gone link: headers of its request',
+    expected: ['content-length: 0', 'grip-feature', 'grip-sig', 'host: header.test', 'x-added: one'],
+    run: async (world) => {
+      let names: string[] = []
+      const requests = serving(world, {
+        '/start': [{ headers: [...PLAIN, ...holding(), ...gone()], body: 'one\n' }],
+        '/gone': [
+          {
+            act: (call) => {
+              names = call.rawHeaders.flatMap((text, index) => {
+                if (index % 2 === 1) return []
+                const name = text.toLowerCase()
+                const value = call.rawHeaders[index + 1] ?? ''
+                return name === 'connection' ? [] : [name.startsWith('grip-') ? name : `${name}: ${value}`]
+              })
+              call.answer(200, ['Content-Length', '0'])
+            },
+          },
+        ],
+      })
+      const stream = await open(world, { host: 'header.test', more: 'X-Client: 1\r\n' })
+      await stream.until('one\n')
+      stream.destroy()
+      await requests.arrived(2)
+      return names.sort()
+    },
+  },
+]
+
+export const links: Scenario[] = [...nextLinks, ...goneLinks]

@@ -1,0 +1,158 @@
+/**
+ * The gone link of a hold (reference: gone links): when the hold is over, however it ended, its backend is told by an
+ * empty POST. Once: what the backend answers changes nothing.
+ */
+import type { BackendExchange, BackendFailure, BackendHandler, BackendRequest } from '../backend/types.js'
+import { DeadlineEntry } from '../base/deadlines.js'
+import { GONE_WAIT_MS } from '../base/limits.js'
+import { resolveLink } from '../grip/next-link.js'
+import type { Instruct } from '../wire/instruct-types.js'
+import { countBackendFailure, failsOver } from './backend-results.js'
+import type { ShardContext } from './context.js'
+import type { HttpShared, OpenHttp } from './http-shared.js'
+import { type LinkOrigin, linkOriginOf, linkRequests } from './link-request.js'
+import { type RequestRecord, reportAccess } from './request-record.js'
+import type { ResponseSlot, SlotOwner } from './response-slot.js'
+
+/** Kept as long as the hold lives. */
+export interface GoneLink {
+  readonly origin: LinkOrigin
+  readonly uri: string
+}
+
+/** That of the hold's first answer; null: it has none. */
+export function goneLinkOf({ goneLink }: Instruct, { head, route, target }: RequestRecord): GoneLink | null {
+  if (goneLink === null || route === null || target === null) return null
+  const origin = linkOriginOf(head, route, target)
+  return { origin, uri: resolveLink(origin.uri, goneLink.uri) ?? '' }
+}
+
+/** `onOver`: the backend has answered, or cannot be told. Not called before tellGone has returned. */
+export function tellGone(context: ShardContext, { origin, uri }: GoneLink, onOver = (): void => {}): void {
+  context.counters.add('gone_links')
+  new GoneCall(context, uri, onOver).send(linkRequests(context, origin, uri, { method: 'POST', lastIds: null }))
+}
+
+class GoneCall implements BackendHandler {
+  readonly #context: ShardContext
+  readonly #uri: string
+  readonly #onOver: () => void
+  #backend: BackendExchange | null = null
+  #attempts: BackendRequest[] = []
+  #isGood = false
+
+  constructor(context: ShardContext, uri: string, onOver: () => void) {
+    this.#context = context
+    this.#uri = uri
+    this.#onOver = onOver
+  }
+
+  send(attempts: BackendRequest[]): void {
+    this.#attempts = attempts
+    const next = attempts.shift()
+    if (next !== undefined) this.#backend = this.#context.backend.request(next, this)
+    else setImmediate(() => this.#over('it leads nowhere'))
+  }
+
+  handleHead(status: number): void {
+    this.#isGood = status >= 200 && status < 300
+  }
+
+  handleData(): boolean {
+    // There should be none, and nobody waits for its end.
+    this.#backend?.abort()
+    this.#over('its answer has a body')
+    return true
+  }
+
+  handleEnd(): void {
+    this.#context.counters.add('backend_ok')
+    this.#over(this.#isGood ? null : 'its answer is no success')
+  }
+
+  handleFailure(failure: BackendFailure): void {
+    countBackendFailure(this.#context.counters, failure)
+    if (failsOver(failure) && this.#attempts.length > 0) this.send(this.#attempts)
+    else this.#over(failure.message)
+  }
+
+  #over(fault: string | null): void {
+    const { counters, log } = this.#context
+    if (fault !== null) {
+      counters.add('gone_link_failures')
+      log.debug({ url: this.#uri, fault }, 'gone link failed')
+    }
+    try {
+      this.#onOver()
+    } catch (error) {
+      counters.add('callback_errors')
+      log.error({ err: error }, 'what follows a gone link failed')
+    }
+  }
+}
+
+/** A request between its old hold and its repetition: until the backend knows of the end of the one, or has had its time. */
+export class GoneWait extends DeadlineEntry implements SlotOwner, OpenHttp {
+  readonly #shared: HttpShared
+  readonly #slot: ResponseSlot
+  readonly #record: RequestRecord
+  #isOver = false
+
+  /** `record`: of the repetition. */
+  constructor(shared: HttpShared, slot: ResponseSlot, record: RequestRecord, gone: GoneLink) {
+    super()
+    this.#shared = shared
+    this.#slot = slot
+    this.#record = record
+    slot.owner = this
+    shared.open.add(this)
+    const { context } = shared
+    context.deadlines.set(this, context.clock.nowMs() + GONE_WAIT_MS)
+    tellGone(context, gone, () => {
+      this.#proceed()
+    })
+  }
+
+  override handleDeadline(): void {
+    try {
+      this.#proceed()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  drain(): void {
+    this.#slot.isClosing = true
+    this.#proceed()
+  }
+
+  handleAborted(): void {
+    if (this.#isOver) return
+    this.#end()
+    reportAccess(this.#shared.context, this.#record, 0, 0, 'aborted')
+  }
+
+  handleWritable(): boolean {
+    return true
+  }
+
+  fail(error: unknown): void {
+    const { counters, log } = this.#shared.context
+    counters.add('callback_errors')
+    log.error({ err: error }, 'a request could not be sent again')
+    this.#end()
+    this.#slot.cut()
+  }
+
+  #proceed(): void {
+    if (this.#isOver) return
+    this.#end()
+    this.#shared.retry(this.#slot, this.#record)
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#shared.context.deadlines.clear(this)
+    this.#shared.open.delete(this)
+  }
+}
