@@ -3,25 +3,38 @@ import { existsSync, readdirSync } from 'node:fs'
 import { Program } from '../program.js'
 import { Place } from './place.js'
 import { answers, nothingDropped, waitUntilReady } from './server.js'
-import type { Role, Server, ServerKind } from './server.js'
+import type { Role, Server, ServerKind, ServerName, StartOptions } from './server.js'
+
+const KEEPING = 'proxy_http_version 1.1; proxy_set_header Connection "";'
 
 export const nginx: ServerKind = {
   name: 'nginx',
-  configuration: 'a worker per core, keep-alive to the backend, no access log',
-  find() {
-    const place = Place.find('nginx')
-    return place === null ? { missing: 'no nginx' } : { version: place.version('nginx', '-v') }
-  },
-  async start(options) {
-    const port = await options.ports.take()
-    const http = `
-  upstream backend { server 127.0.0.1:${options.backendPort}; keepalive 64; keepalive_requests 100000000; }
+  configuration: 'a worker per core, connections to the backend kept alive, no access log',
+  find: findNginx,
+  start: (options) => startProxy('nginx', options, KEEPING),
+}
+
+export const nginxDefault: ServerKind = {
+  name: 'nginx-default',
+  configuration: 'as nginx, but with the defaults of proxy_pass: a connection to the backend for each request',
+  find: findNginx,
+  start: (options) => startProxy('nginx-default', options, ''),
+}
+
+function findNginx(): ReturnType<ServerKind['find']> {
+  const place = Place.find('nginx')
+  return place === null ? { missing: 'no nginx' } : { version: place.version('nginx', '-v') }
+}
+
+async function startProxy(name: ServerName, { ports, backendPort }: StartOptions, directives: string): Promise<Server> {
+  const port = await ports.take()
+  const http = `
+  upstream backend { server 127.0.0.1:${backendPort};${directives === '' ? '' : ' keepalive 64; keepalive_requests 100000000;'} }
   server {
     listen 127.0.0.1:${port} reuseport;
-    location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }
+    location / { proxy_pass http://backend; ${directives} }
   }`
-    return start('nginx', '', http, port, '/plain', { plain: [`--port=${port}`, '--path=/plain'] })
-  },
+  return start(name, '', http, port, '/plain', { plain: [`--port=${port}`, '--path=/plain'] })
 }
 
 export const nchan: ServerKind = {

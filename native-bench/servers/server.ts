@@ -3,7 +3,7 @@ import http from 'node:http'
 import { connect, createServer } from 'node:net'
 import type { Program } from '../program.js'
 
-export const SERVER_NAMES = ['tackboard', 'uws', 'pushpin', 'nchan', 'nats', 'nginx'] as const
+export const SERVER_NAMES = ['tackboard', 'uws', 'pushpin', 'nchan', 'nats', 'nginx', 'nginx-default'] as const
 export type ServerName = (typeof SERVER_NAMES)[number]
 
 /**

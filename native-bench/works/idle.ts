@@ -10,8 +10,9 @@ import type { Environment, Measure } from './work.js'
 const SAMPLE_MS = 250
 /** Memory that has moved less than this over SETTLED_SAMPLES has settled: garbage collection follows the work. */
 const SETTLED_BYTES = 256 * 1024
-const SETTLED_SAMPLES = 8
-const SAMPLES_MAX = 32
+/** V8 collects what a busy phase has left when it has been idle for some seconds. */
+const SETTLED_SAMPLES = 40
+const SAMPLES_MAX = 120
 const SAMPLES_MAX_QUICK = 10
 
 export interface Idle {
