@@ -291,9 +291,18 @@ describe('binding', () => {
     const spec = `tcp://127.0.0.1:${port}`
     const { relay } = await relayOf([{ kind: 'zhttpreq', spec, ipcFileMode: null }])
     await relay.close()
-    const socket = new Dealer({ linger: 0 })
-    closing.push(() => socket.close())
-    await socket.bind(spec)
+    // libzmq gives an address back in a thread of its own.
+    const socket = await poll(
+      async () => {
+        const candidate = new Dealer({ linger: 0 })
+        closing.push(() => candidate.close())
+        return candidate.bind(spec).then(
+          () => candidate,
+          () => undefined,
+        )
+      },
+      () => `${spec} is free`,
+    )
     expect(socket.lastEndpoint).toBe(spec)
   })
 

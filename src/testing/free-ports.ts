@@ -16,7 +16,9 @@ export async function freePorts(count: number): Promise<number[]> {
   for (let attempts = 0; ports.length < count; attempts += 1) {
     if (attempts > LAST - FIRST) throw new Error('no free port')
     next = next >= LAST ? FIRST : next + 1
-    if (await isFree(next)) ports.push(next)
+    // Others take ports while this one is tried.
+    const port = next
+    if (await isFree(port)) ports.push(port)
   }
   return ports
 }
