@@ -58,7 +58,11 @@ export function withoutQuery(uri: string): string {
 }
 
 /** A stream that says what it has seen needs a link by which to get the rest: the text of the error, or null. */
-export function unlinkedPrevId({ hold, nextLink, channels }: Instruct): string | null {
+export function unlinkedPrevId({
+  hold,
+  nextLink,
+  channels,
+}: Pick<Instruct, 'hold' | 'nextLink' | 'channels'>): string | null {
   if (hold !== 'stream' || nextLink !== null) return null
   const unlinked = channels.find(({ prevId }) => prevId !== null)
   return unlinked === undefined ? null : `channel '${unlinked.name}' specifies prev-id, but no next link found`

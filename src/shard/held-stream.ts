@@ -170,6 +170,12 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
     return false
   }
 
+  get isRead(): boolean {
+    if (this.#backlogItems === 0) return true
+    this.#slot.watch()
+    return false
+  }
+
   endWith(message: string | null): void {
     if (message !== null && (this.#filters?.debug ?? false)) {
       this.#write(Buffer.from(`\n\n${message}\n`, 'latin1'), 0)

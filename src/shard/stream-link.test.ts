@@ -1,6 +1,6 @@
 /** Next links of streams: through the whole HTTP path of a shard, time and channels by hand. */
 import { afterEach, describe, expect, test } from 'vitest'
-import { LINK_QUEUE_ITEMS_MAX } from '../base/limits.js'
+import { LINK_QUEUE_ITEMS_MAX, UPDATES_PER_BATCH_MAX } from '../base/limits.js'
 import { HttpRig, publishItem, streamItem } from '../testing/http-rig.js'
 import { type BackendCall, type BackendScript, ScriptedBackend } from '../testing/scripted-backend.js'
 import { StreamClient } from '../testing/stream-client.js'
@@ -146,6 +146,18 @@ describe('who asks for the same page at the same time', () => {
     for (const client of [...clients, late]) await client.waitForText('start first last')
     expect(backend.calls.map(({ url }) => url)).toEqual(['/start', '/start', '/page', '/start'])
     expect(rig.counters.get('link_fetches')).toBe(1)
+  })
+
+  test('however many there are', async () => {
+    const { backend, rig } = await setUp(linked((call) => call.answer(200, {}, 'page')))
+    const count = UPDATES_PER_BATCH_MAX + 20
+    const clients = await Promise.all(Array.from({ length: count }, () => open(rig)))
+    await rig.hub.subscribed('pre-c', count)
+    rig.listener.recover()
+    rig.advance(100)
+    rig.advance(50)
+    for (const client of clients) await client.waitForEnd()
+    expect(backend.calls.filter(({ url }) => url === '/page')).toHaveLength(1)
   })
 
   test('but not of one with another query, or of one that knows other ids', async () => {
@@ -391,6 +403,28 @@ describe('pages', () => {
     client.socket.resume()
     await client.waitForEnd()
     expect(client.text.length).toBe('start '.length + pieces * piece.length)
+    expect(rig.counters.get('stream_dropped_backlog')).toBe(0)
+  })
+
+  test('a client that does not read stops the pages behind it, too', async () => {
+    const body = Buffer.alloc(65_536, 'x')
+    const pages = 500
+    const { backend, rig } = await setUp((call) => {
+      const page = Number(call.url.split('?')[1] ?? '0')
+      call.answer(200, [...TEXT, ...(page === pages ? [] : next(`/page?${String(page + 1)}`))], body)
+    })
+    const client = await open(rig)
+    client.socket.pause()
+    let [before, same] = [0, 0]
+    await until(() => {
+      same = backend.calls.length === before ? same + 1 : 0
+      before = backend.calls.length
+      return same >= 10
+    })
+    expect(backend.calls.length).toBeLessThan(pages)
+    client.socket.resume()
+    await client.waitForEnd()
+    expect(client.text.length).toBe((pages + 1) * body.length)
     expect(rig.counters.get('stream_dropped_backlog')).toBe(0)
   })
 

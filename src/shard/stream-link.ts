@@ -14,7 +14,7 @@ import { LinkQueue, type StreamItem } from '../grip/link-queue.js'
 import { type PageHead, replaceHold, resolveLink, unlinkedPrevId, withoutQuery } from '../grip/next-link.js'
 import type { StreamReceiver } from '../grip/receiver.js'
 import type { Subscription } from '../grip/subscriptions.js'
-import type { Instruct, KeepAliveInstruct } from '../wire/instruct-types.js'
+import type { ChannelInstruct, Instruct, KeepAliveInstruct } from '../wire/instruct-types.js'
 import type { HttpStreamFormat, PublishItem } from '../wire/publish-types.js'
 import type { HttpShared } from './http-shared.js'
 import { type LinkFetch, type PageFollower, type PageRequest, pageKey } from './link-fetch.js'
@@ -28,6 +28,8 @@ export interface LinkedStream extends StreamReceiver {
   usePage(keepAlive: KeepAliveInstruct | null, filters: HoldFilters | null): void
   /** Bytes of a page. False: no more until StreamLink.handleWritable(). */
   writePage(chunk: Buffer): boolean
+  /** False: the client is behind, and StreamLink.handleWritable() will come. */
+  readonly isRead: boolean
   /** An item whose turn has come. */
   process(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void
   /** The hold begins, or goes on after a page. */
@@ -64,13 +66,19 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
   readonly #isDebug: boolean
   readonly #queue = new LinkQueue()
   #state: State = State.Opening
-  #instruct: Instruct
+  // Of the instruct in force: the whole of it would keep the first body in memory.
+  #hold: Instruct['hold']
+  #nextLink: Instruct['nextLink']
+  /** Of a page, until its hold begins. */
+  #channels: readonly ChannelInstruct[] = []
   #currentUri: string
   /** Null: the stream holds, and never asks again. */
   #nextUri: string | null
   #fetch: LinkFetch | null = null
   #bodyFilter: BodyFilter | null = null
   #hasBody = false
+  /** The next page is to be fetched when the client has read this one. */
+  #isHeldBack = false
   /** Something asked for a page while one was under way. */
   #wanted: Urgency | null = null
 
@@ -80,18 +88,19 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     this.#origin = origin
     this.#naming = { channelPrefix: origin.route.prefix, implicitChannels: origin.target.implicitChannels }
     this.#isDebug = isDebug
-    this.#instruct = instruct
+    this.#hold = instruct.hold
+    this.#nextLink = instruct.nextLink
     this.#currentUri = origin.uri
     this.#nextUri = this.#resolved()
   }
 
   /** The stream has begun, and its first channels are live. */
   start(): void {
-    if (this.#instruct.hold === 'none') return this.#request()
+    if (this.#hold === 'none') return this.#requestWhenRead()
     const { hub } = this.#shared.context
     const conflicts = conflictsOf(this.#stream.subscriptions)
     for (const { channel } of conflicts) hub.forgetLastId(channel)
-    if (conflicts.length === 0) return this.#hold()
+    if (conflicts.length === 0) return this.#deliverWaiting()
     this.#state = State.Holding
     this.requestUpdate('soon')
   }
@@ -102,7 +111,7 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     if (!ok) return this.#stream.endWith('Accept service unavailable.')
     const unfit = this.#queue.dropUnfit(this.#stream.subscriptions)
     if (unfit > 0) this.#shared.context.counters.add('drop_prev_id', unfit)
-    this.#hold()
+    this.#deliverWaiting()
   }
 
   /** True: the item waits (or was dropped), because a page is awaited. */
@@ -144,6 +153,9 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
 
   handleWritable(): void {
     this.#fetch?.resume(this)
+    if (!this.#isHeldBack) return
+    this.#isHeldBack = false
+    this.#request()
   }
 
   leave(): void {
@@ -180,8 +192,10 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
       this.#shared.context.counters.add('link_failures')
       return this.#stream.endWith(head.message)
     }
-    this.#instruct = head.instruct
     const { instruct } = head
+    this.#hold = instruct.hold
+    this.#nextLink = instruct.nextLink
+    this.#channels = instruct.channels
     const { route, target } = this.#origin
     const filters = holdFilters({ route, target, debug: this.#isDebug }, instruct)
     this.#stream.usePage(instruct.hold === 'stream' ? instruct.keepAlive : null, filters)
@@ -203,9 +217,9 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     this.#bodyFilter = null
     this.#currentUri = this.#nextUri as string
     this.#nextUri = this.#resolved()
-    if (this.#instruct.hold === 'stream') this.#join()
+    if (this.#hold === 'stream') this.#join()
     else if (this.#nextUri === null) this.#stream.endWith(null)
-    else this.#request()
+    else this.#requestWhenRead()
   }
 
   #writeFiltered(filtered: FilteredBody): boolean {
@@ -216,17 +230,18 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
   }
 
   #join(): void {
-    const fault = unlinkedPrevId(this.#instruct)
+    const fault = unlinkedPrevId({ hold: this.#hold, nextLink: this.#nextLink, channels: this.#channels })
     if (fault !== null) return this.#stream.endWith(fault)
     this.#state = State.Joining
     const { hub, settings } = this.#shared.context
-    const named = this.#instruct.channels.slice(0, settings.handler.connectionSubscriptionMax)
+    const named = this.#channels.slice(0, settings.handler.connectionSubscriptionMax)
+    this.#channels = []
     const { requests, dropped } = replaceHold(this.#stream.subscriptions, named, this.#naming)
     for (const name of dropped) hub.unsubscribe(this.#stream, name)
     hub.subscribe(this.#stream, requests)
   }
 
-  #hold(): void {
+  #deliverWaiting(): void {
     this.#state = State.Delivering
     let item: StreamItem | null
     while (this.#state === State.Delivering && (item = this.#queue.shift()) !== null) {
@@ -237,9 +252,8 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     if (this.#isEnded()) return
     this.#state = State.Holding
     this.#stream.handleHeld()
-    const { nextLink } = this.#instruct
-    if (this.#nextUri !== null && nextLink !== null) {
-      this.#shared.linkTimeouts.register(this, withoutQuery(this.#nextUri), nextLink.timeout * 1000)
+    if (this.#nextUri !== null && this.#nextLink !== null) {
+      this.#shared.linkTimeouts.register(this, withoutQuery(this.#nextUri), this.#nextLink.timeout * 1000)
     }
     if (this.#wanted !== null) this.#update(this.#wanted)
   }
@@ -251,6 +265,13 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     if (urgency === 'now') return this.#request()
     this.#state = State.Waiting
     this.#shared.updates.add(this, pageKey(this.#page()), true)
+  }
+
+  /** Page after page, but not faster than the client reads. */
+  #requestWhenRead(): void {
+    this.#state = State.Fetching
+    if (this.#stream.isRead) this.#request()
+    else this.#isHeldBack = true
   }
 
   #request(): void {
@@ -266,8 +287,7 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
 
   /** A link that leads nowhere fails when it is followed. */
   #resolved(): string | null {
-    const { nextLink } = this.#instruct
-    return nextLink === null ? null : (resolveLink(this.#currentUri, nextLink.uri) ?? '')
+    return this.#nextLink === null ? null : (resolveLink(this.#currentUri, this.#nextLink.uri) ?? '')
   }
 
   /** In its own words, because calls in between change the state. */
