@@ -7,43 +7,35 @@
  *
  * Every callback, native or undici's, is a boundary: what throws there ends this exchange and nothing else.
  */
-import { Readable } from 'node:stream'
 import type uWS from 'uWebSockets.js'
 import type { BackendExchange, BackendFailure, BackendHandler } from '../backend/types.js'
-import { GRIP_REQUEST_BYTES_MAX, GRIP_RESPONSE_BYTES_MAX } from '../base/limits.js'
+import { GRIP_RESPONSE_BYTES_MAX } from '../base/limits.js'
 import { EMPTY_BYTES } from '../base/bytes.js'
-import { type ClientHead, clientHost, relayedHeaders } from '../grip/forwarding.js'
+import { relayedHeaders } from '../grip/forwarding.js'
 import {
   type HttpAnswer,
   HttpSession,
   type InstructVerdict,
   answerOf,
-  badRequest,
   proxyFailed,
   refuseWebSocketEvents,
   requestFailed,
-  routeNotFound,
 } from '../grip/http-session.js'
-import type { GripLast } from '../grip/hold-channels.js'
 import { holdFilters } from '../grip/hold-filters.js'
-import { readSockJsPath } from '../grip/sockjs-request.js'
-import { parseHostPort } from '../routing/host.js'
-import { encodePath } from '../routing/path.js'
 import type { Instruct } from '../wire/instruct-types.js'
-import { type Route, type Target, TargetKind } from '../routing/types.js'
+import type { Route, Target } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import type { JsonpScript } from '../grip/jsonp-response.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
-import { type ClientDoor, copyClientHead, hasRequestBody, headFault, isChunked } from './client-head.js'
+import { type ClientDoor, copyClientHead, hasRequestBody } from './client-head.js'
+import { ClientRequest } from './client-request.js'
 import type { ShardContext } from './context.js'
-import { type CrossOriginRequest, crossOriginOf } from './cross-origin.js'
 import { goneLinkOf, tellGone } from './gone-link.js'
 import { HeldResponse } from './held-response.js'
 import { HeldStream } from './held-stream.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
-import { matchRoute, routeById } from './match-route.js'
 import { HttpUpload, type PulsedUpload } from './http-upload.js'
-import { type AnswerOptions, HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
+import { HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import { ResponseSlot, type SlotOwner } from './response-slot.js'
 import { SockJsExchange } from './sockjs-exchange.js'
@@ -68,27 +60,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   readonly #shared: HttpShared
   readonly #context: ShardContext
   readonly #slot: ResponseSlot
-  readonly #head: ClientHead
-  readonly #startedMs: number
-  #upload: HttpUpload | null = null
-  /** Of a request that is sent again. */
-  #keptBody: Buffer | null = null
-  #lastIds: GripLast | null = null
-  #route: Route | null = null
-  /** Null: no CORS and no JSON-P. */
-  #crossOrigin: CrossOriginRequest | null = null
+  readonly #client: ClientRequest
   #targetIndex = -1
   #session: HttpSession | null = null
   #backend: BackendExchange | null = null
   #state: State = State.Requesting
-  /** The client wants the connection to end behind the answer. When it is our idea, the slot knows. */
-  #isCloseAsked = false
-  /**
-   * Nothing behind this request is taken for a request: its framing is faulty, or chunked, of which uWebSockets.js
-   * reads more than the standard allows. So it is never answered inside the callback in which it came: what follows in
-   * the same segment then ends the connection, and so does the answer.
-   */
-  #isLast = false
   // The backend's answer.
   #answerHead: ResponseHead = NO_HEAD
   #body: Buffer[] = []
@@ -105,18 +81,14 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     if ('res' in client) {
       // First of all: a response without an abort handler ends the process.
       this.#slot = new ResponseSlot(client.res, this)
-      this.#head = copyClientHead(client.res, client.req, client.door)
-      this.#startedMs = this.#context.clock.nowMs()
+      const head = copyClientHead(client.res, client.req, client.door)
+      this.#client = new ClientRequest(head, this.#context.clock.nowMs(), null)
       this.#context.counters.add('requests')
     } else {
       const { slot, record } = client
       this.#slot = slot
       slot.owner = this
-      this.#head = record.head
-      this.#startedMs = record.startedMs
-      this.#route = record.route
-      this.#keptBody = record.body
-      this.#lastIds = record.lastIds
+      this.#client = new ClientRequest(record.head, record.startedMs, record)
     }
     shared.open.add(this)
   }
@@ -124,7 +96,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   /** To be called once, inside the same callback. */
   start(): void {
     try {
-      const answer = this.#open()
+      const answer = this.#client.open(this.#context)
+      this.#slot.isClosing = this.#client.isLast
       const sockJs = answer === null ? this.#sockJs() : null
       if (sockJs !== null) {
         this.#end()
@@ -133,7 +106,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         this.#outside(() => {
           this.#answer(answer, 'error')
         })
-      } else if (hasRequestBody(this.#head.headers)) this.#receive()
+      } else if (hasRequestBody(this.#client.head.headers)) this.#receive()
       else this.#requestNext()
     } catch (error) {
       this.fail(error)
@@ -144,7 +117,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   retry(): void {
     this.#context.counters.add('hold_retries')
     this.#guard(() => {
-      const answer = this.#openBy(routeById(this.#context, (this.#route as Route).id, this.#head, 'http'))
+      const answer = this.#client.openAgain(this.#context)
       if (answer === null) this.#requestNext()
       else this.#answer(answer, 'error')
     })
@@ -166,7 +139,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   fail(error: unknown): void {
     const { counters, log } = this.#context
     counters.add('callback_errors')
-    log.error({ err: error, url: this.#head.path }, 'HTTP exchange failed')
+    log.error({ err: error, url: this.#client.head.path }, 'HTTP exchange failed')
     const wasEnded = this.#state === State.Ended
     this.#end()
     this.#slot.cut()
@@ -192,7 +165,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   get upload(): HttpUpload {
-    return this.#upload as HttpUpload
+    return this.#client.upload as HttpUpload
   }
 
   handleUploadIdle(): void {
@@ -204,7 +177,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   handleHead(status: number, reason: string, headers: string[]): void {
     this.#guard(() => {
       this.#answerHead = { status, reason, headers }
-      const verdict = (this.#session as HttpSession).handleHead(headers, this.#isRequestKept())
+      const verdict = (this.#session as HttpSession).handleHead(headers, this.#client.isKept)
       if (verdict.kind === 'answer') return this.#refuseAnswer(verdict.answer)
       if (verdict.kind === 'collect') {
         this.#state = State.Collecting
@@ -257,7 +230,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       this.#backend = null
       countBackendFailure(this.#context.counters, failure)
       const target = this.#target()
-      this.#context.log.debug({ failure, target: target.name, url: this.#head.path }, 'backend request failed')
+      this.#context.log.debug({ failure, target: target.name, url: this.#client.head.path }, 'backend request failed')
       switch (this.#state) {
         case State.Requesting:
           if (failsOver(failure)) return this.#requestNext()
@@ -276,50 +249,25 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     })
   }
 
-  /** Finds the route. An answer: the request ends here. */
-  #open(): HttpAnswer | null {
-    const malformed = headFault(this.#head)
-    this.#isLast = malformed !== null || isChunked(this.#head.headers)
-    this.#slot.isClosing = this.#isLast
-    if (malformed !== null) return badRequest(malformed)
-    return this.#openBy(matchRoute(this.#context, this.#head, 'http'))
-  }
-
-  #openBy(route: Route | null): HttpAnswer | null {
-    this.#isCloseAsked = headerValue(this.#head.headers, 'connection')?.toLowerCase() === 'close'
-    this.#route = route
-    // SockJS answers for itself.
-    const isSockJs = route !== null && readSockJsPath(route, encodePath(this.#head.path)) !== null
-    this.#crossOrigin = isSockJs ? null : crossOriginOf(this.#context, this.#head, route)
-    const fault = this.#crossOrigin?.fault ?? null
-    if (fault !== null) return fault
-    return route === null ? routeNotFound(this.#hostName()) : null
-  }
-
   /** A request below the SockJS path of its route; null: it is none. */
   #sockJs(): SockJsExchange | null {
     const { sockJs } = this.#shared
-    if (sockJs === null || this.#route === null || this.#route.sockjsPath === null) return null
-    const path = readSockJsPath(this.#route, encodePath(this.#head.path))
-    return path === null ? null : new SockJsExchange(this.#shared, sockJs, this.#slot, this.#head, path)
+    const path = sockJs === null ? null : this.#client.sockJsPath()
+    if (sockJs === null || path === null) return null
+    return new SockJsExchange(this.#shared, sockJs, this.#slot, this.#client.head, path)
   }
 
   #outside(run: () => void): void {
-    if (!this.#isLast) return run()
+    if (!this.#client.isLast) return run()
     setImmediate(() => {
       if (this.#state !== State.Ended) this.#guard(run)
     })
   }
 
-  #hostName(): string {
-    const host = clientHost(this.#head)
-    return parseHostPort(host)?.host ?? host
-  }
-
   #receive(): void {
     const { res } = this.#slot
-    const upload = new HttpUpload(res, this.#startedMs)
-    this.#upload = upload
+    const upload = new HttpUpload(res, this.#client.startedMs)
+    this.#client.upload = upload
     let isStarted = false
     res.onData((lent, isLast) => {
       try {
@@ -338,18 +286,19 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #requestNext(): void {
-    const route = this.#route as Route
+    const client = this.#client
+    const { upload, crossOrigin } = client
+    const route = client.route as Route
     const target = route.targets[this.#targetIndex + 1]
-    const upload = this.#upload
     if (target === undefined || (upload !== null && !upload.isWhole)) {
       return this.#answer(this.#exhausted(), 'error')
     }
     this.#targetIndex++
-    const head = this.#crossOrigin?.head ?? this.#head
+    const head = crossOrigin?.head ?? client.head
     const forwarded = this.#context.forwarding.forward(head, route, target, {
       webSocket: false,
       nowEpochMs: this.#context.epochMs(),
-      lastIds: this.#lastIds,
+      lastIds: client.lastIds,
     })
     if (forwarded === null) return this.#answer(proxyFailed(null), 'error')
     const refusal = refuseWebSocketEvents(target, forwarded.headers, forwarded.trusted)
@@ -361,21 +310,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         method: head.method,
         path: forwarded.path,
         headers: forwarded.headers,
-        body: this.#crossOrigin?.body ?? (upload === null ? this.#keptBodyAgain() : this.#bodyOf(upload)),
+        body: client.bodyFor(target),
         routePathBeg: route.pathBeg,
       },
       this,
     )
-  }
-
-  /** A complete body of declared length is sent in one piece. A chunked one goes out chunked over HTTP, as it came. */
-  #bodyOf(upload: HttpUpload): Buffer | Readable {
-    const isHttp = this.#target().kind === TargetKind.Http
-    return isHttp && isChunked(this.#head.headers) ? upload.read(true) : (upload.whole() ?? upload.read(false))
-  }
-
-  #keptBodyAgain(): Buffer | Readable | null {
-    return this.#keptBody !== null && isChunked(this.#head.headers) ? Readable.from([this.#keptBody]) : this.#keptBody
   }
 
   #exhausted(): HttpAnswer {
@@ -387,10 +326,6 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     return this.#session.handleFailure(failure.kind)
   }
 
-  #isRequestKept(): boolean {
-    return this.#upload === null || this.#upload.receivedBytes <= GRIP_REQUEST_BYTES_MAX
-  }
-
   #handleData(chunk: Buffer): boolean {
     switch (this.#state) {
       case State.Answered:
@@ -399,7 +334,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         return true
       case State.Relaying:
       case State.Streaming:
-        return this.#isHead() || (this.#writer as HttpWriter).write(this.#script?.body(chunk) ?? chunk)
+        return this.#client.isHead || (this.#writer as HttpWriter).write(this.#script?.body(chunk) ?? chunk)
       case State.Collecting:
         this.#body.push(chunk)
         this.#bodyBytes += chunk.length
@@ -416,28 +351,28 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #relayWhole(): void {
     const head = this.#relayedHead()
     const body = this.#scripted(this.#takeBody(), true)
-    const length = this.#isHead() ? this.#declaredLength() : body.length
+    const length = this.#client.isHead ? this.#declaredLength() : body.length
     this.#writer = new HttpWriter(this.#slot, null, () => {})
     this.#closeUpload()
-    this.#writer.whole(head, body, length, this.#answerOptions())
+    this.#writer.whole(head, body, length, this.#client.answerOptions(this.#slot))
     this.#finishRelay()
   }
 
   #startRelay(): void {
-    if (this.#isHead() || hasNoBody(this.#answerHead.status)) return
+    if (this.#client.isHead || hasNoBody(this.#answerHead.status)) return
     this.#state = State.Relaying
     const first = this.#scripted(this.#takeBody(), false)
     this.#startBody(this.#relayedHead(), this.#script === null ? this.#declaredLength() : null, first)
   }
 
   #relayedHead(): ResponseHead {
-    const head = this.#crossOrigin?.crossOrigin.relayed(this.#answerHead) ?? this.#answerHead
+    const head = this.#client.crossOrigin?.crossOrigin.relayed(this.#answerHead) ?? this.#answerHead
     return { ...head, headers: relayedHeaders(head.headers) }
   }
 
   /** What of the body is there, begun as a script where the client wants one. */
   #scripted(body: Buffer, isWhole: boolean): Buffer {
-    const script = this.#crossOrigin?.crossOrigin.script(this.#answerHead) ?? null
+    const script = this.#client.crossOrigin?.crossOrigin.script(this.#answerHead) ?? null
     if (script === null) return body
     this.#script = script.rest
     const pieces = [script.start, script.rest.body(body)]
@@ -455,7 +390,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       this.#backend?.resume()
     })
     this.#writer = writer
-    const close = this.#isCloseAsked || this.#slot.isClosing
+    const close = this.#client.isCloseAsked || this.#slot.isClosing
     const headers = close ? [...head.headers, 'Connection', 'close'] : head.headers
     writer.start({ ...head, headers }, first)
   }
@@ -495,7 +430,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     }
     const { code, headers: kept } = verdict.head
     this.#state = State.Streaming
-    const shown = this.#crossOrigin?.crossOrigin.streamed(kept) ?? kept
+    const shown = this.#client.crossOrigin?.crossOrigin.streamed(kept) ?? kept
     const head = { status: code, reason: verdict.head.reason, headers: relayedHeaders(shown.flat()) }
     const writer = new HttpWriter(this.#slot, null, () => {
       if (this.#isWhole) this.#decide(true)
@@ -524,7 +459,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       }
       case 'hold':
         // Nothing can follow the head of an answer to HEAD.
-        if (this.#isHead()) return this.#answer(answerOf(verdict.instruct), 'relayed')
+        if (this.#client.isHead) return this.#answer(answerOf(verdict.instruct), 'relayed')
         return this.#hold(verdict, false)
     }
   }
@@ -558,15 +493,15 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #holdResponse(instruct: Instruct): HeldResponse {
-    const upload = this.#upload
+    const { upload } = this.#client
     const start = {
       answer: answerOf(instruct),
-      crossOrigin: this.#crossOrigin?.crossOrigin ?? null,
+      crossOrigin: this.#client.crossOrigin?.crossOrigin ?? null,
       timeoutMs: instruct.timeout * 1000,
       filters: holdFilters(this.#session as HttpSession, instruct),
-      options: this.#answerOptions(),
+      options: this.#client.answerOptions(this.#slot),
       gone: goneLinkOf(instruct, this.#record()),
-      record: { ...this.#record(), body: upload === null ? this.#keptBody : upload.whole() },
+      record: { ...this.#record(), body: this.#client.wholeBody() },
       isRetriable: upload === null || upload.isComplete,
     }
     this.#end()
@@ -587,9 +522,12 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   /** With the headers that the client of a stream gets. */
   #streamedInstruct(instruct: Instruct): Instruct {
-    if (this.#crossOrigin === null) return instruct
+    if (this.#client.crossOrigin === null) return instruct
     const { response } = instruct
-    return { ...instruct, response: { ...response, headers: this.#crossOrigin.crossOrigin.streamed(response.headers) } }
+    return {
+      ...instruct,
+      response: { ...response, headers: this.#client.crossOrigin.crossOrigin.streamed(response.headers) },
+    }
   }
 
   // The end.
@@ -601,28 +539,17 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #answer(answer: HttpAnswer, outcome: string): void {
-    const crossOrigin = this.#crossOrigin?.crossOrigin
+    const crossOrigin = this.#client.crossOrigin?.crossOrigin
     const shown = outcome === 'error' ? crossOrigin?.error(answer) : crossOrigin?.answer(answer)
     this.#write(shown ?? answer, outcome)
   }
 
   #write(answer: HttpAnswer, outcome: string): void {
     if (this.#state === State.Ended || !this.#slot.isOpen) return
-    const options = this.#answerOptions()
+    const options = this.#client.answerOptions(this.#slot)
     this.#end()
     const bytes = writeAnswer(this.#slot, answer, options)
     this.#access(answer.status, bytes, outcome)
-  }
-
-  #answerOptions(): AnswerOptions {
-    // An answer before the end of the upload: the rest of it is not waited for.
-    const isEarly = this.#upload !== null && !this.#upload.isComplete
-    const isCloseAsked = this.#isCloseAsked
-    return { isHead: this.#isHead(), close: isCloseAsked || this.#slot.isClosing || isEarly, isCloseAsked }
-  }
-
-  #isHead(): boolean {
-    return this.#head.method === 'HEAD'
   }
 
   #takeBody(): Buffer {
@@ -634,8 +561,9 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #closeUpload(): void {
-    if (this.#upload === null) return
-    this.#upload.close(this.#slot.isOpen)
+    const { upload } = this.#client
+    if (upload === null) return
+    upload.close(this.#slot.isOpen)
     this.#shared.uploads.delete(this)
   }
 
@@ -657,7 +585,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #target(): Target {
-    return (this.#route as Route).targets[this.#targetIndex] as Target
+    return (this.#client.route as Route).targets[this.#targetIndex] as Target
   }
 
   #access(status: number, bytes: number, outcome: string): void {
@@ -666,9 +594,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   /** Without the body. */
   #record(): RequestRecord {
-    const route = this.#route
-    const target = route?.targets[this.#targetIndex] ?? null
-    return { head: this.#head, startedMs: this.#startedMs, route, target, body: null, lastIds: this.#lastIds }
+    return this.#client.record(this.#client.route?.targets[this.#targetIndex] ?? null)
   }
 }
 
