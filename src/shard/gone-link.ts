@@ -33,6 +33,12 @@ export function tellGone(context: ShardContext, { origin, uri }: GoneLink, onOve
   new GoneCall(context, uri, onOver).send(linkRequests(context, origin, uri, { method: 'POST', lastIds: null }))
 }
 
+/** Of a stream that ends as it begins. */
+export function tellGoneAtOnce(context: ShardContext, instruct: Instruct, record: RequestRecord): void {
+  const gone = goneLinkOf(instruct, record)
+  if (gone !== null && (instruct.hold !== 'none' || instruct.nextLink !== null)) tellGone(context, gone)
+}
+
 class GoneCall implements BackendHandler {
   readonly #context: ShardContext
   readonly #uri: string

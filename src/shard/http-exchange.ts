@@ -21,18 +21,15 @@ import {
   refuseWebSocketEvents,
   requestFailed,
 } from '../grip/http-session.js'
-import { holdFilters } from '../grip/hold-filters.js'
-import type { Instruct } from '../wire/instruct-types.js'
 import type { Route, Target } from '../routing/types.js'
-import { headerValue } from '../wire/headers.js'
 import type { JsonpScript } from '../grip/jsonp-response.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
+import { BackendAnswer } from './backend-answer.js'
+import { type AnsweredRequest, prepareHold, streamedInstruct } from './begin-hold.js'
 import { type ClientDoor, copyClientHead, hasRequestBody } from './client-head.js'
 import { ClientRequest } from './client-request.js'
 import type { ShardContext } from './context.js'
-import { goneLinkOf, tellGone } from './gone-link.js'
-import { HeldResponse } from './held-response.js'
-import { HeldStream } from './held-stream.js'
+import { tellGoneAtOnce } from './gone-link.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { HttpUpload, type PulsedUpload } from './http-upload.js'
 import { HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
@@ -66,9 +63,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #backend: BackendExchange | null = null
   #state: State = State.Requesting
   // The backend's answer.
-  #answerHead: ResponseHead = NO_HEAD
-  #body: Buffer[] = []
-  #bodyBytes = 0
+  readonly #received = new BackendAnswer()
   #isWhole = false
   #writer: HttpWriter | null = null
   /** The relayed body goes through it; null: as it is. */
@@ -153,7 +148,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     const bytes = this.#writer?.bytes ?? 0
     if (this.#backend !== null) this.#context.counters.add('backend_aborted')
     this.#end()
-    this.#access(this.#writer === null ? 0 : this.#answerHead.status, bytes, 'aborted')
+    this.#access(this.#writer === null ? 0 : this.#received.head.status, bytes, 'aborted')
   }
 
   handleWritable(offset: number): boolean {
@@ -176,7 +171,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   handleHead(status: number, reason: string, headers: string[]): void {
     this.#guard(() => {
-      this.#answerHead = { status, reason, headers }
+      this.#received.head = { status, reason, headers }
       const verdict = (this.#session as HttpSession).handleHead(headers, this.#client.isKept)
       if (verdict.kind === 'answer') return this.#refuseAnswer(verdict.answer)
       if (verdict.kind === 'collect') {
@@ -329,16 +324,14 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #handleData(chunk: Buffer): boolean {
     switch (this.#state) {
       case State.Answered:
-        this.#body.push(chunk)
-        this.#bodyBytes += chunk.length
+        this.#received.add(chunk)
         return true
       case State.Relaying:
       case State.Streaming:
         return this.#client.isHead || (this.#writer as HttpWriter).write(this.#script?.body(chunk) ?? chunk)
       case State.Collecting:
-        this.#body.push(chunk)
-        this.#bodyBytes += chunk.length
-        return this.#bodyBytes <= GRIP_RESPONSE_BYTES_MAX || this.#overflow()
+        this.#received.add(chunk)
+        return this.#received.bodyBytes <= GRIP_RESPONSE_BYTES_MAX || this.#overflow()
       case State.Requesting:
       case State.Ended:
         return true
@@ -350,8 +343,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   /** The whole answer has come before anything was written. */
   #relayWhole(): void {
     const head = this.#relayedHead()
-    const body = this.#scripted(this.#takeBody(), true)
-    const length = this.#client.isHead ? this.#declaredLength() : body.length
+    const body = this.#scripted(this.#received.takeBody(), true)
+    const length = this.#client.isHead ? this.#received.declaredLength : body.length
     this.#writer = new HttpWriter(this.#slot, null, () => {})
     this.#closeUpload()
     this.#writer.whole(head, body, length, this.#client.answerOptions(this.#slot))
@@ -359,30 +352,24 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #startRelay(): void {
-    if (this.#client.isHead || hasNoBody(this.#answerHead.status)) return
+    if (this.#client.isHead || hasNoBody(this.#received.head.status)) return
     this.#state = State.Relaying
-    const first = this.#scripted(this.#takeBody(), false)
-    this.#startBody(this.#relayedHead(), this.#script === null ? this.#declaredLength() : null, first)
+    const first = this.#scripted(this.#received.takeBody(), false)
+    this.#startBody(this.#relayedHead(), this.#script === null ? this.#received.declaredLength : null, first)
   }
 
   #relayedHead(): ResponseHead {
-    const head = this.#client.crossOrigin?.crossOrigin.relayed(this.#answerHead) ?? this.#answerHead
+    const head = this.#client.crossOrigin?.crossOrigin.relayed(this.#received.head) ?? this.#received.head
     return { ...head, headers: relayedHeaders(head.headers) }
   }
 
   /** What of the body is there, begun as a script where the client wants one. */
   #scripted(body: Buffer, isWhole: boolean): Buffer {
-    const script = this.#client.crossOrigin?.crossOrigin.script(this.#answerHead) ?? null
+    const script = this.#client.crossOrigin?.crossOrigin.script(this.#received.head) ?? null
     if (script === null) return body
     this.#script = script.rest
     const pieces = [script.start, script.rest.body(body)]
     return Buffer.concat(isWhole ? [...pieces, script.rest.end()] : pieces)
-  }
-
-  /** undici checks that a declared length is kept. */
-  #declaredLength(): number | null {
-    const length = headerValue(this.#answerHead.headers, 'content-length')
-    return length === null ? null : Number(length)
   }
 
   #startBody(head: ResponseHead, total: number | null, first: Buffer): void {
@@ -407,7 +394,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     if (this.#state === State.Ended) return
     const bytes = this.#writer?.bytes ?? 0
     this.#end()
-    this.#access(this.#answerHead.status, bytes, 'relayed')
+    this.#access(this.#received.head.status, bytes, 'relayed')
   }
 
   /** The backend failed in the middle of an answer: no clean end, so that the client does not take it for whole. */
@@ -416,13 +403,13 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     const bytes = writer.bytes
     this.#end()
     this.#slot.cut()
-    this.#access(this.#answerHead.status, bytes, 'error')
+    this.#access(this.#received.head.status, bytes, 'error')
   }
 
   // GRIP.
 
   #overflow(): boolean {
-    const { status, reason, headers } = this.#answerHead
+    const { status, reason, headers } = this.#received.head
     const verdict = (this.#session as HttpSession).handleOverflow({ status, reason, headers })
     if (verdict.kind === 'answer') {
       this.#refuseAnswer(verdict.answer)
@@ -437,12 +424,12 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       else this.#backend?.resume()
     })
     this.#writer = writer
-    return writer.start(head, this.#takeBody())
+    return writer.start(head, this.#received.takeBody())
   }
 
   #decide(isStreamed: boolean): void {
-    const { status, reason, headers } = this.#answerHead
-    const body = isStreamed ? EMPTY_BYTES : this.#takeBody()
+    const { status, reason, headers } = this.#received.head
+    const body = isStreamed ? EMPTY_BYTES : this.#received.takeBody()
     const verdict = (this.#session as HttpSession).handleWhole({ status, reason, headers, body }, isStreamed)
     if (isStreamed) this.#decideStreamed(verdict)
     else this.#decideWhole(verdict)
@@ -453,8 +440,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       case 'answer':
         return this.#answer(verdict.answer, verdict.failed ? 'error' : 'relayed')
       case 'end-stream': {
-        this.#tellGone(verdict.instruct)
-        const answer = answerOf(this.#streamedInstruct(verdict.instruct))
+        tellGoneAtOnce(this.#context, verdict.instruct, this.#record())
+        const answer = answerOf(streamedInstruct(verdict.instruct, this.#client))
         return this.#write({ ...answer, body: Buffer.concat([answer.body, verdict.text]) }, 'relayed')
       }
       case 'hold':
@@ -468,17 +455,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     const writer = this.#writer as HttpWriter
     if (verdict.kind === 'hold') return this.#hold(verdict, true)
     if (verdict.kind === 'end-stream') {
-      this.#tellGone(verdict.instruct)
+      tellGoneAtOnce(this.#context, verdict.instruct, this.#record())
       if (verdict.text.length > 0) writer.write(verdict.text)
     }
     if (verdict.kind === 'answer' && verdict.failed) this.#appendFailure(verdict.answer)
     this.#endRelay()
-  }
-
-  /** Of a stream that ends as it begins. */
-  #tellGone(instruct: Instruct): void {
-    const gone = goneLinkOf(instruct, this.#record())
-    if (gone !== null && (instruct.hold !== 'none' || instruct.nextLink !== null)) tellGone(this.#context, gone)
   }
 
   /** Debug mode shows behind a body that had begun what would have been the answer instead of it. */
@@ -487,47 +468,16 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     ;(this.#writer as HttpWriter).write(Buffer.concat([Buffer.from('\n\n'), answer.body]))
   }
 
-  #hold({ instruct, channels }: InstructVerdict & { kind: 'hold' }, isStreamed: boolean): void {
-    const held = instruct.hold === 'response' ? this.#holdResponse(instruct) : this.#holdStream(instruct, isStreamed)
-    this.#context.hub.subscribe(held, channels)
-  }
-
-  #holdResponse(instruct: Instruct): HeldResponse {
-    const { upload } = this.#client
-    const start = {
-      answer: answerOf(instruct),
-      crossOrigin: this.#client.crossOrigin?.crossOrigin ?? null,
-      timeoutMs: instruct.timeout * 1000,
-      filters: holdFilters(this.#session as HttpSession, instruct),
-      options: this.#client.answerOptions(this.#slot),
-      gone: goneLinkOf(instruct, this.#record()),
-      record: { ...this.#record(), body: this.#client.wholeBody() },
-      isRetriable: upload === null || upload.isComplete,
-    }
+  #hold(verdict: InstructVerdict & { kind: 'hold' }, isStreamed: boolean): void {
+    // Looks at the upload, which the end of the exchange closes.
+    const begin = prepareHold(this.#shared, this.#slot, this.#answered(), verdict, isStreamed)
     this.#end()
-    return new HeldResponse(this.#shared, this.#slot, start)
+    begin()
   }
 
-  #holdStream(instruct: Instruct, isStreamed: boolean): HeldStream {
-    const filters = holdFilters(this.#session as HttpSession, instruct)
-    const record = this.#record()
-    this.#end()
-    return new HeldStream(this.#shared, this.#slot, {
-      instruct: this.#streamedInstruct(instruct),
-      isStreamed,
-      filters,
-      record,
-    })
-  }
-
-  /** With the headers that the client of a stream gets. */
-  #streamedInstruct(instruct: Instruct): Instruct {
-    if (this.#client.crossOrigin === null) return instruct
-    const { response } = instruct
-    return {
-      ...instruct,
-      response: { ...response, headers: this.#client.crossOrigin.crossOrigin.streamed(response.headers) },
-    }
+  #answered(): AnsweredRequest {
+    const session = this.#session as HttpSession
+    return { client: this.#client, session, record: this.#record() }
   }
 
   // The end.
@@ -550,14 +500,6 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     this.#end()
     const bytes = writeAnswer(this.#slot, answer, options)
     this.#access(answer.status, bytes, outcome)
-  }
-
-  #takeBody(): Buffer {
-    const [first] = this.#body
-    const body = this.#body.length === 1 ? (first as Buffer) : Buffer.concat(this.#body)
-    this.#body = []
-    this.#bodyBytes = 0
-    return body
   }
 
   #closeUpload(): void {
@@ -608,5 +550,3 @@ interface WaitingClient {
   readonly slot: ResponseSlot
   readonly record: RequestRecord
 }
-
-const NO_HEAD: ResponseHead = { status: 0, reason: '', headers: [] }
