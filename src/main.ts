@@ -20,6 +20,8 @@ import type { RouteFault } from './routing/types.js'
 import { bannerText } from './runner/banner.js'
 import { Reloading } from './runner/reloading.js'
 import { Runner } from './runner/runner.js'
+import { systemNeeds, systemWarnings } from './runner/system-checks.js'
+import { readSystemValues } from './runner/system-values.js'
 
 const EXIT_FAILED = 1
 const EXIT_FAULTS = 2
@@ -44,13 +46,24 @@ function complain(findings: readonly (ConfigFault | RouteFault)[]): void {
   for (const finding of findings) process.stderr.write(`${describeFault(finding)}\n`)
 }
 
-/** --check-config: says everything there is to say; anything that a start would skip or ignore counts too. */
+/** What the system's settings are too small for. */
+function systemLimits(settings: Settings, routes: Routes): readonly string[] {
+  return systemWarnings(readSystemValues(), systemNeeds(settings, routes.table.routes))
+}
+
+/**
+ * --check-config: says everything there is to say; anything that a start would skip or ignore counts too. Settings of the
+ * system do not: the machine that checks a file need not be the one that serves.
+ */
 function check(loaded: Loaded, routes: Routes | null): number {
   const unreadable = routes?.unreadable ?? null
   const findings = [...loaded.faults, ...loaded.warnings, ...(routes?.faults ?? []), ...(routes?.warnings ?? [])]
   complain(findings)
   if (unreadable !== null) process.stderr.write(`${unreadable}\n`)
   for (const notice of loaded.notices) process.stdout.write(`${describeFault(notice)}\n`)
+  if (loaded.settings !== null && routes !== null) {
+    for (const warning of systemLimits(loaded.settings, routes)) process.stdout.write(`${warning}\n`)
+  }
   if (findings.length > 0 || unreadable !== null) return EXIT_FAULTS
   process.stdout.write('configuration is fine\n')
   return 0
@@ -114,6 +127,7 @@ async function run(
   for (const notice of loaded.notices) log.info(describeFault(notice))
   for (const fault of [...routes.faults, ...routes.warnings]) log.warn(describeFault(fault))
   if (routes.unreadable !== null) log.warn(routes.unreadable)
+  for (const warning of systemLimits(settings, routes)) log.warn(warning)
   log.info(`routes loaded with ${String(routes.table.routes.length)} entries`)
   return new Promise((resolve) => {
     const runner = new Runner({

@@ -218,8 +218,15 @@ describe('configuration', () => {
     }
 
     test('ends with 0 when all is well', async () => {
-      const run = await check('[runner]\nhttp_port=7999\n', '* test\n')
+      const run = await check('[runner]\nhttp_port=7999\nclient_maxconn=100\n', '* test\n')
       expect([run.code, run.stdout, run.stderr]).toEqual([0, 'configuration is fine\n', ''])
+    })
+
+    test.runIf(process.platform === 'linux')('says what the system is too small for, and ends with 0', async () => {
+      const run = await check('[runner]\nhttp_port=7999\nclient_maxconn=100000000\n', '* test\n')
+      expect([run.code, run.stderr]).toEqual([0, ''])
+      expect(run.stdout).toMatch(/^this process may open \d+ files, client_maxconn=100000000 .*LimitNOFILE=\d+/m)
+      expect(run.stdout).toMatch(/configuration is fine\n$/)
     })
 
     test.each<[string, string, string, string[], RegExp]>([
