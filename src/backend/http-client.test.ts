@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import tls from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { STRANGER_POOLS_MAX } from '../base/limits.js'
 import { parseRoutes } from '../routing/routes.js'
 import type { Target } from '../routing/types.js'
 import { CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from '../testing/tls-files.js'
@@ -543,4 +544,19 @@ describe('TLS', () => {
     const { handler } = send(clientOf(), targetOf(server.port, { ssl: true, insecure: true }))
     expect(await handler.over()).toEqual(['failure tls'])
   })
+})
+
+test('connections to hosts of no route are kept for the latest of them only', async () => {
+  const server = await serve(answerOnHead(OK))
+  const client = clientOf()
+  // One host by many names: letters in upper case by the bits of the number.
+  const named = (bits: number): string =>
+    [...'localhost'].map((letter, at) => (((bits >> at) & 1) === 1 ? letter.toUpperCase() : letter)).join('')
+  for (let at = 0; at < STRANGER_POOLS_MAX + 10; at++) {
+    const target = targetOf(server.port, { host: named(at) })
+    const { handler } = send(client, target, { isStranger: true })
+    expect(await handler.over()).toEqual(['head 200 OK', 'data ok', 'end'])
+  }
+  for (let at = 0; at < 10; at++) await server.untilClosed(at)
+  expect(server.sockets.filter(({ closed }) => !closed)).toHaveLength(STRANGER_POOLS_MAX)
 })

@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream'
 import { type Dispatcher, Pool, buildConnector } from 'undici'
 import { assert } from '../base/assert.js'
 import { byteStringOfText } from '../base/bytes.js'
-import { BACKEND_HEADERS_MAX, BACKEND_HEAD_BYTES_MAX } from '../base/limits.js'
+import { BACKEND_HEADERS_MAX, BACKEND_HEAD_BYTES_MAX, STRANGER_POOLS_MAX } from '../base/limits.js'
 import type { Target } from '../routing/types.js'
 import { hasHeader } from '../wire/headers.js'
 import { statusReason } from '../wire/status-reasons.js'
@@ -34,6 +34,8 @@ export class HttpBackendClient implements BackendClient {
   readonly #pools = new Map<string, Pool>()
   /** Pool of a target seen before: spares building the key. Targets are frozen values that live with their table. */
   readonly #poolOfTarget = new WeakMap<Target, Pool>()
+  /** Of targets that are of no route, the one used last at the end. */
+  readonly #strangers = new Map<string, Pool>()
   #closed = false
 
   constructor(settings: BackendSettings) {
@@ -42,15 +44,34 @@ export class HttpBackendClient implements BackendClient {
 
   request(request: BackendRequest, handler: BackendHandler): BackendExchange {
     const exchange = new HttpBackendExchange(request, handler)
-    exchange.start(this.#closed ? null : this.#pool(request.target))
+    exchange.start(this.#closed ? null : this.#poolFor(request))
     return exchange
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    const pools = [...this.#pools.values()]
+    const pools = [...this.#pools.values(), ...this.#strangers.values()]
     this.#pools.clear()
+    this.#strangers.clear()
     await Promise.all(pools.map((pool) => pool.destroy()))
+  }
+
+  #poolFor({ target, isStranger }: BackendRequest): Pool {
+    return isStranger === true ? this.#strangerPool(target) : this.#pool(target)
+  }
+
+  #strangerPool(target: Target): Pool {
+    const key = poolKey(target)
+    const pool = this.#strangers.get(key) ?? makePool(target, this.#settings)
+    this.#strangers.delete(key)
+    this.#strangers.set(key, pool)
+    if (this.#strangers.size > STRANGER_POOLS_MAX) {
+      const [oldestKey, oldest] = this.#strangers.entries().next().value as [string, Pool]
+      this.#strangers.delete(oldestKey)
+      // What is under way is finished first.
+      oldest.close().catch(() => {})
+    }
+    return pool
   }
 
   #pool(target: Target): Pool {

@@ -24,6 +24,8 @@ export interface BackendRequest {
    * has not had it. Only zhttp targets look: elsewhere a connection shows it.
    */
   readonly bodyOnceAcknowledged?: boolean
+  /** The target is of no route, and there may be any number of such: its connections are kept for the latest only. */
+  readonly isStranger?: boolean
 }
 
 export const FailureKind = {

@@ -143,6 +143,8 @@ export const FIRST_SUBSCRIPTION_MS = 1_000
 /** Sessions that ask their backend again together, and the pause between two such batches of a shard (Pushpin's values). */
 export const UPDATES_PER_BATCH_MAX = 100
 export const UPDATE_BATCH_MS = 100
+/** Hosts to which connections are kept that only links have named; backends may name any number of them. */
+export const STRANGER_POOLS_MAX = 100
 /** A page behind a link is asked for again this often when it could not be had (Pushpin's value). */
 export const LINK_RETRIES_MAX = 5
 /** Wait before the first repetition; each further one is twice as long (Pushpin's values). */

@@ -44,7 +44,7 @@ export function linkRequests(
     const target = directTarget(url, origin.target)
     const direct = { ...address, path: normalizePath(address.path) }
     const forwarded = context.forwarding.forwardLink(direct, origin.route, null, options)
-    return forwarded === null ? [] : [{ ...forwarded, target, method, body: null }]
+    return forwarded === null ? [] : [{ ...forwarded, target, method, body: null, isStranger: true }]
   }
   const head = { method, path: address.path, headers: ['host', url.host], peerAddress: '', ssl: address.ssl }
   const route = routeById(context, origin.route.id, head, 'http')

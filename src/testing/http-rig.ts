@@ -249,7 +249,8 @@ export class HttpRig {
   }
 }
 
-function settingsOf(conf: string): Settings {
+/** What a pushpin.conf with these lines means. */
+export function settingsOf(conf: string): Settings {
   const { settings, faults } = loadSettings({
     argv: ['--config=/pushpin.conf', '--route=* test', '--port=7999'],
     readFile: (path) => {
