@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { WS_REJECT_BYTES_MAX } from '../base/limits.js'
-import { parseInteger } from '../wire/header-params.js'
+import { gripExtensionEntry, parseGripExtension, parseInteger } from '../wire/header-params.js'
 import type { Header } from '../wire/publish-types.js'
 import type { WsClientEffect } from './ws-effects.js'
 
@@ -106,6 +106,13 @@ export function acceptEffect(response: WsResponse): WsClientEffect {
 /** The 101, from the backend's own. */
 export function relayedAccept(headers: readonly string[]): WsClientEffect {
   return accept(headers, (key) => HANDSHAKE.has(key))
+}
+
+/** The 101 for a gateway that is to act on the grip extension, which the backend has asked for with `answered`. */
+export function withGripExtension(effect: WsClientEffect, answered: readonly string[]): WsClientEffect {
+  const entry = gripExtensionEntry(answered)
+  if (effect.kind !== 'accept' || entry === null || parseGripExtension(answered) === null) return effect
+  return { kind: 'accept', headers: [...effect.headers, ['Sec-WebSocket-Extensions', entry]] }
 }
 
 function accept(answered: readonly string[], isLeftOut: (lowerCaseName: string) => boolean): WsClientEffect {

@@ -16,7 +16,7 @@ import { cutCloseReason } from '../wire/websocket-events.js'
 import { type Filtered, type FilteredSession, contentFilterMismatch } from './filters.js'
 import type { Meta } from './meta.js'
 import type { Subscription } from './subscriptions.js'
-import { notLiveRejection } from './ws-answer.js'
+import { notLiveRejection, withGripExtension } from './ws-answer.js'
 import { type WsAnyEffect, type WsClientEffect, WsDropReason } from './ws-effects.js'
 import { WsGrip, type WsGripConfig } from './ws-grip.js'
 import { WsOutbox } from './ws-outbox.js'
@@ -28,6 +28,8 @@ export type Client = (typeof Client)[keyof typeof Client]
 export interface WsClientHalfConfig extends WsGripConfig {
   /** False for no_grip routes and for trusted clients: the grip extension of an answer is not acted on. */
   readonly gripAllowed: boolean
+  /** The client is a trusted gateway: it is told of the extension, and acts on it. */
+  readonly isClientGateway?: boolean
 }
 
 export abstract class WsClientHalf implements FilteredSession {
@@ -159,7 +161,7 @@ export abstract class WsClientHalf implements FilteredSession {
 
   /** The backend has accepted: `accept` is said once the implicit channels are live. Until endOpening; see the outbox. */
   protected beginOpening(config: WsClientHalfConfig, accept: WsClientEffect, headers: readonly string[]): void {
-    this.outbox.beginOpening(accept)
+    this.outbox.beginOpening(config.isClientGateway === true ? withGripExtension(accept, headers) : accept)
     const extension = config.gripAllowed ? parseGripExtension(headers) : null
     if (extension === null && config.implicitChannels.length === 0) return
     this.grip = new WsGrip(config, this.outbox, extension === null ? null : extension.messagePrefix)

@@ -6,6 +6,8 @@ export interface WsSessionConfig {
   readonly implicitChannels: readonly string[]
   /** False for no_grip routes and for trusted clients: the grip extension of an answer is not acted on. */
   readonly gripAllowed: boolean
+  /** The client is a trusted gateway: it is told of the extension, and acts on it. */
+  readonly isClientGateway?: boolean
   readonly oneEvent: boolean
   readonly debug: boolean
   /** The client polls (SockJS): a close has no frame that it could echo, and a rejection may be as long as any answer. */

@@ -145,6 +145,21 @@ describe('GRIP', () => {
     expect(new Rig({ gripAllowed: false }).opened(GRIP).receive(SUBSCRIBE).seen()).toEqual([`text ${SUBSCRIBE}`])
   })
 
+  test.each([
+    [
+      'as it is written',
+      ['Sec-WebSocket-Extensions', 'other, grip; message-prefix="x:"'],
+      ['grip; message-prefix="x:"'],
+    ],
+    ['not when it cannot be read', ['Sec-WebSocket-Extensions', 'grip; message-prefix="'], []],
+    ['not when there is none', [], []],
+  ])('a trusted gateway is told of the extension: %s', (_situation, answered, told) => {
+    const { tunnel } = new Rig({ gripAllowed: false, isClientGateway: true }).connecting()
+    tunnel.handleBackendOpen(['A', '1', ...answered])
+    const headers = [['A', '1'], ...told.map((entry) => ['Sec-WebSocket-Extensions', entry])]
+    expect(tunnel.poll()).toEqual({ kind: 'accept', headers })
+  })
+
   test('nothing overtakes a subscription that is not live', () => {
     const rig = new Rig().opened(GRIP).receive('m:before', SUBSCRIBE, 'm:behind', 'no prefix')
     rig.tunnel.handleBackendPing(bytes('p'), 0)

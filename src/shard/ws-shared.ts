@@ -51,7 +51,7 @@ export class WsShared {
     let configs = all.get(target)
     if (configs === undefined) {
       const plain = { ...this.#makeConfig(route, target), isPolled }
-      configs = { plain, trusted: { ...plain, gripAllowed: false } }
+      configs = { plain, trusted: { ...plain, gripAllowed: false, isClientGateway: true } }
       all.set(target, configs)
     }
     return trusted ? configs.trusted : configs.plain

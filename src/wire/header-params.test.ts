@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   findParameter,
+  gripExtensionEntry,
   headerList,
   headerListWithParameters,
   parseGripExtension,
@@ -183,5 +184,11 @@ describe('the grip extension', () => {
     const broken = ['Sec-WebSocket-Extensions', 'other', 'Sec-WebSocket-Extensions', 'grip; a="']
     expect(parseGripExtension([...broken, 'Sec-WebSocket-Extensions', 'grip'])).toBe(null)
     expect(parseGripExtension(['X', 'grip'])).toBe(null)
+  })
+
+  it('is given as it is written, too', () => {
+    const headers = ['Sec-WebSocket-Extensions', 'other, grip ; message-prefix="a,b" , grip']
+    expect(gripExtensionEntry(headers)).toBe('grip ; message-prefix="a,b"')
+    expect(gripExtensionEntry(['Sec-WebSocket-Extensions', 'gripe'])).toBe(null)
   })
 })

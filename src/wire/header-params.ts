@@ -74,15 +74,21 @@ export function parseInteger(text: string): number | null {
  * first entry of that exact name counts; one whose parameters do not parse counts as absent.
  */
 export function parseGripExtension(headers: readonly string[]): { readonly messagePrefix: string } | null {
-  for (const entry of headerList(headers, 'sec-websocket-extensions')) {
+  const entry = gripExtensionEntry(headers)
+  if (entry === null) return null
+  const semicolon = entry.indexOf(';')
+  const text = semicolon === -1 ? '' : entry.slice(semicolon + 1)
+  const parameters = scanParameters(text, 0, [], OpenValue.Fault)
+  return parameters === null ? null : { messagePrefix: messagePrefixOf(parameters) }
+}
+
+/** The same extension as it is written, parameters and all; they may be such that do not parse. */
+export function gripExtensionEntry(headers: readonly string[]): string | null {
+  const isGrip = (entry: string): boolean => {
     const semicolon = entry.indexOf(';')
-    const name = semicolon === -1 ? entry : trimBlanks(entry.slice(0, semicolon))
-    if (name !== 'grip') continue
-    const text = semicolon === -1 ? '' : entry.slice(semicolon + 1)
-    const parameters = scanParameters(text, 0, [], OpenValue.Fault)
-    return parameters === null ? null : { messagePrefix: messagePrefixOf(parameters) }
+    return (semicolon === -1 ? entry : trimBlanks(entry.slice(0, semicolon))) === 'grip'
   }
-  return null
+  return headerList(headers, 'sec-websocket-extensions').find(isGrip) ?? null
 }
 
 /** What an `=` at the very end means: an empty value in Grip headers, a fault in an extension. */
