@@ -94,8 +94,8 @@ export const HANDLER_KEYS = [
     key: 'handler.state_spec',
     type: 'specs',
     shipped: '',
-    meaning: NOT_YET,
-    doc: 'ZeroMQ socket of a service that remembers sessions.',
+    meaning: none('the store of sessions is undocumented in Pushpin and no library speaks of it'),
+    doc: 'ZeroMQ socket towards a service that remembers sessions (route option `session`).',
   },
   {
     key: 'handler.message_rate',
