@@ -180,6 +180,16 @@ export const SHARD_QUESTION_DEADLINE_MS = 10_000
 export const ZMQ_INPUT_MESSAGES_MAX = 256
 export const ZMQ_INPUT_BUFFER_BYTES = 65_536
 
+/** Packets ZeroMQ holds for a listener of statistics who reads slowly; further ones are lost to it (Pushpin's value). */
+export const STATS_PACKETS_MAX = 200_000
+/** Items whose receivers have not been told by all shards; above it the oldest is told as it is. 100 bytes each. */
+export const STATS_ITEMS_MAX = 100_000
+/** What nobody listens to any more is collected for this long, for a listener that comes back. */
+export const STATS_LINGER_MS = 60_000
+/** Connections to a Prometheus port at a time (Pushpin's value), and bytes of a request's head there. */
+export const PROMETHEUS_CONNECTIONS_MAX = 16
+export const PROMETHEUS_HEAD_BYTES_MAX = 8_192
+
 /** Items kept for a channel whose first receivers wait for its barrier; further ones are dropped and counted. */
 export const NOT_LIVE_ITEMS_MAX = 100
 

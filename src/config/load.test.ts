@@ -158,6 +158,7 @@ describe('values', () => {
     ['[handler]\nstats_format=json', { handler: { statsFormat: 'json' } }],
     ['[handler]\nmessage_rate=2500', { handler: { messageRate: 2500 } }],
     ['[handler]\nprometheus_port=127.0.0.1:9000', { handler: { prometheusPort: '127.0.0.1:9000' } }],
+    ['[proxy]\nprometheus_port=ipc:///run/p', { proxy: { prometheusPort: 'ipc:///run/p' } }],
   ])('%j', (text, expected) => {
     expect(settingsOf(text)).toMatchObject(expected as object)
   })
@@ -335,7 +336,7 @@ describe('faults', () => {
     ['[handler]\npush_in_spec=inproc://x', 'handler.push_in_spec: expecting tcp://host:port or ipc://path: inproc://x'],
     ['[handler]\npush_in_spec=tcp://x:0', 'handler.push_in_spec: invalid port: tcp://x:0'],
     ['[handler]\nstats_format=xml', 'handler.stats_format: expecting one of tnetstring, json'],
-    ['[handler]\nprometheus_port=x', 'handler.prometheus_port: expecting [addr:]port'],
+    ['[handler]\nprometheus_port=x', 'handler.prometheus_port: expecting [addr:]port or ipc://path'],
     ['[handler]\ncommand_spec=tcp://a:1,tcp://b:2', 'handler.command_spec: expecting one end point'],
     ['[proxy]\nws_buffer_total_max=200000', 'proxy.ws_buffer_total_max: must not be less than ws_buffer_max'],
   ])('%j: %s', (text, message) => {

@@ -100,6 +100,8 @@ function proxySettings(value: ValueOf, { file, flags, cwd }: SettingsSurrounding
     wsBufferTotalMax: value('proxy.ws_buffer_total_max'),
     wsPingInterval: value('proxy.ws_ping_interval'),
     wsPongTimeout: value('proxy.ws_pong_timeout'),
+    prometheusPort: value('proxy.prometheus_port'),
+    prometheusPrefix: value('proxy.prometheus_prefix'),
   }
 }
 

@@ -87,6 +87,9 @@ export interface Settings {
     /** Ours. Seconds; 0: never. */
     readonly wsPingInterval: number
     readonly wsPongTimeout: number
+    /** As in `handler`. */
+    readonly prometheusPort: string
+    readonly prometheusPrefix: string
   }
   readonly handler: {
     readonly ipcFileMode: number | null
@@ -116,6 +119,7 @@ export interface Settings {
     readonly connectionSubscriptionMax: number
     /** s */
     readonly subscriptionLinger: number
+    /** `[addr:]port` or `ipc://path`; empty: off. */
     readonly prometheusPort: string
     readonly prometheusPrefix: string
   }

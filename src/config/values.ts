@@ -165,8 +165,8 @@ function readListen(text: string, kind: 'http' | 'https'): ReadValue<ListenAddre
 
 function readListenOne(parts: readonly string[]): ReadValue<string> {
   const text = parts.length === 1 ? (parts[0] as string).trim() : 'list'
-  if (text === '' || listenAddressOf(text) !== null) return good(text)
-  return bad('expecting [addr:]port')
+  if (text === '' || /^ipc:\/\/./.test(text) || listenAddressOf(text) !== null) return good(text)
+  return bad('expecting [addr:]port or ipc://path')
 }
 
 /** Linux: sun_path of sockaddr_un, without its end. Nothing behind us checks it: a longer one would be written over memory. */

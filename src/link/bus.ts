@@ -159,6 +159,15 @@ export class BusMain {
     return this.#channels.size
   }
 
+  /** What is put last stands there on the bus. */
+  get position(): number {
+    return this.#position
+  }
+
+  shardsOf(channel: string): number {
+    return this.#channels.count(channel)
+  }
+
   isSubscribed(channel: string): boolean {
     return this.#channels.has(channel)
   }

@@ -43,6 +43,13 @@ export class ChannelShards {
     return isLast
   }
 
+  /** How many shards hold `channel`. */
+  count(channel: string): number {
+    let count = 0
+    this.forEach(channel, () => count++)
+    return count
+  }
+
   /** Calls `take` for each shard that holds `channel`, in order. */
   forEach(channel: string, take: (shard: number) => void): void {
     for (let group = 0; group < this.#groups.length; group++) {

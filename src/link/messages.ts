@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Certificates } from '../config/certificates.js'
 import type { Settings } from '../config/types.js'
+import type { StatsBatch } from './statistics.js'
 
 /** What a shard is started with. */
 export interface ShardStart {
@@ -46,6 +47,8 @@ export type ToMain =
   | { readonly kind: 'publish'; readonly items: readonly Uint8Array[] }
   /** SockJS requests for sessions that live on another shard will come by this port: it is for that shard. */
   | { readonly kind: 'sockjs'; readonly shard: number; readonly port: MessagePort }
+  /** What is to be told in statistics. */
+  | { readonly kind: 'statistics'; readonly batch: StatsBatch }
   /** Answer to what was asked with that number: the ids of the connections that it found. */
   | { readonly kind: 'answer'; readonly number: number; readonly found: readonly string[] }
 
@@ -53,6 +56,8 @@ export type ToShard =
   /** Stop taking connections, end what is held politely, cut the rest at the deadline, then finish. */
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   | { readonly kind: 'sockjs'; readonly port: MessagePort }
+  /** Which statistics are to be collected from now on: bits of Collect (statistics.ts). */
+  | { readonly kind: 'collect'; readonly flags: number }
   | { readonly kind: 'ask'; readonly number: number; readonly question: ShardQuestion }
   /** Another text of the routes file, for new requests. */
   | { readonly kind: 'routes'; readonly text: string }

@@ -18,6 +18,7 @@ import type { Log } from '../base/log.js'
 import { decodePublishBody, isPublishFault } from '../wire/publish-item.js'
 import type { PublishItem } from '../wire/publish-types.js'
 import { type ControlAnswer, messageAnswer, routeControl, textAnswer } from './control-routes.js'
+import { speakHttp10 } from './http10.js'
 
 export interface ControlHandlers {
   /** The 200 is written when it returns, or when its promise resolves: that holds publishers back under load. */
@@ -411,19 +412,6 @@ function bytesOfAnswer(version: string, answer: ControlAnswer): Buffer {
 /** The version in the first line of what could not be parsed. */
 function versionOf(packet: Buffer | undefined): string {
   return packet !== undefined && /^[^\r\n]* HTTP\/1\.0\r?\n/.test(packet.toString('latin1')) ? '1.0' : '1.1'
-}
-
-/**
- * node answers every request as HTTP/1.1 and offers no way around; the head that writeHead has made waits in
- * `_header` until the body is written.
- */
-function speakHttp10(response: ServerResponse): void {
-  const pending = response as unknown as { _header: string | null }
-  assert(
-    pending._header !== null && pending._header.startsWith('HTTP/1.1 '),
-    'node keeps the head of an answer in _header',
-  )
-  pending._header = pending._header.replace('HTTP/1.1', 'HTTP/1.0')
 }
 
 /** Last words: the rest of what the client sends is read and dropped for a while, so that it can read them. */

@@ -12,6 +12,8 @@ describe('ingest', () => {
   let nowMs: number
   let full: boolean
   let put: string[]
+  /** What went its way, by channel and id. */
+  let items: string[]
   let calls: string[]
   let notes: string[]
   let deadlines: Deadlines
@@ -21,6 +23,7 @@ describe('ingest', () => {
     nowMs = 0
     full = false
     put = []
+    items = []
     calls = []
     notes = []
     deadlines = new Deadlines(0)
@@ -39,6 +42,7 @@ describe('ingest', () => {
       messageWaitMs: 5_000,
       idCacheTtlMs: 60_000,
       nowMs: () => nowMs,
+      onItem: ({ channel, id }) => items.push(`${channel} ${String(id)}`),
       pause: () => calls.push('pause'),
       resume: () => calls.push('resume'),
     })
@@ -48,6 +52,7 @@ describe('ingest', () => {
     ingest.take(item('a', null), Door.Http)
     ingest.take(item('nobody', null), Door.Pull)
     expect(put).toEqual(['a null'])
+    expect(items).toEqual(['a null', 'nobody null'])
     expect(ingest.counts).toMatchObject({ received: { http: 1, pull: 1, sub: 0, demo: 0 }, unsubscribed: 1, put: 1 })
   })
 

@@ -37,6 +37,8 @@ export interface IngestOptions {
   /** How long an item may wait for the one it follows. */
   readonly messageWaitMs: number
   nowMs(): number
+  /** An item has gone its way: it is what was put on the bus last, or nobody holds its channel. */
+  onItem(item: PublishItem): void
   /** Stops and restarts taking from the ZeroMQ sockets. */
   pause(): void
   resume(): void
@@ -97,8 +99,10 @@ export class Ingest {
       counts.duplicates++
       return
     }
-    if (!this.#options.bus.isSubscribed(item.channel)) counts.unsubscribed++
-    else if (item.noSeq) this.#put(item)
+    if (!this.#options.bus.isSubscribed(item.channel)) {
+      counts.unsubscribed++
+      this.#options.onItem(item)
+    } else if (item.noSeq) this.#put(item)
     else {
       this.sequencer.take(item, this.#options.nowMs())
       if (this.sequencer.parked > 0) this.#awaitParked()
@@ -141,6 +145,7 @@ export class Ingest {
   #put(item: PublishItem): void {
     this.#options.bus.put(item)
     this.counts.put++
+    this.#options.onItem(item)
     if (!this.#paused && this.#options.bus.isFull(this.#options.nowMs())) this.#hold()
   }
 

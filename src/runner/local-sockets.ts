@@ -6,9 +6,9 @@
  * path written wrong, is a fault.
  */
 import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs'
-import { createConnection } from 'node:net'
 import process from 'node:process'
 import type { LocalAddress } from '../config/types.js'
+import { freeSocketPath } from './socket-path.js'
 
 export class LocalSockets {
   readonly #addresses: readonly LocalAddress[]
@@ -22,11 +22,8 @@ export class LocalSockets {
   /** Throws when a path cannot be had, naming it. */
   async free(): Promise<void> {
     for (const { path } of this.#addresses) {
-      const found = lstatSync(path, { throwIfNoEntry: false })
-      if (found === undefined) continue
-      if (!found.isSocket()) throw new Error(`cannot listen on ${path} (runner.local_ports): it is there and no socket`)
-      if (await isListening(path)) throw new Error(`cannot listen on ${path} (runner.local_ports): EADDRINUSE`)
-      unlinkSync(path)
+      const taken = await freeSocketPath(path)
+      if (taken !== null) throw new Error(`cannot listen on ${path} (runner.local_ports): ${taken}`)
     }
   }
 
@@ -68,18 +65,4 @@ export class LocalSockets {
     }
     this.#inodes.clear()
   }
-}
-
-function isListening(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createConnection(path)
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve(true)
-    })
-    // A full backlog (EAGAIN) has a listener behind it.
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')
-    })
-  })
 }

@@ -31,6 +31,7 @@ import { LocalSockets } from './local-sockets.js'
 import { LoopLag } from './loop-lag.js'
 import { MainTimers } from './main-timers.js'
 import { type ShardMessage, ShardPool } from './shard-pool.js'
+import { Statistics } from './statistics.js'
 import { Stats } from './stats.js'
 import { ZhttpRelay } from './zhttp-relay.js'
 import { openZmqInputs, type ZmqInputs } from './zmq-inputs.js'
@@ -61,6 +62,7 @@ export class Runner {
   #pool: ShardPool | null = null
   readonly #localSockets: LocalSockets
   #ingest: Ingest | null = null
+  #statistics: Statistics | null = null
   #firstUpdates: FirstUpdates | null = null
   readonly #timers: MainTimers
   #fatal = false
@@ -109,6 +111,9 @@ export class Runner {
       idCacheTtlMs: settings.handler.idCacheTtl * 1000,
       messageWaitMs: settings.handler.messageWait,
       nowMs: () => systemClock.nowMs(),
+      onItem: (item) => {
+        this.#statistics?.handleItem(item, bus)
+      },
       pause: () => this.#inputs?.pause(),
       resume: () => this.#inputs?.resume(),
     })
@@ -140,16 +145,28 @@ export class Runner {
         this.#die(message)
       },
       onMessage: (message, shard) => {
-        handleShardMessage(message, shard, bus, ingest)
+        if (message.kind === 'statistics') this.#statistics?.handleBatch(message.batch)
+        else handleShardMessage(message, shard, bus, ingest)
       },
     })
     this.#pool = pool
+    const statistics = await Statistics.open({
+      settings,
+      clock: systemClock,
+      log,
+      from: `tackboard_${String(process.pid)}`,
+      tellShards: (flags) => {
+        pool.tell({ kind: 'collect', flags })
+      },
+    })
+    this.#statistics = statistics
     const stats = new Stats({
       shards: this.shards,
       counters,
       ingest,
       bus,
       zhttp,
+      statistics,
       version,
       connections: () => pool.connections,
       loopLagMs: () => this.#lag.worstMs,
@@ -159,6 +176,7 @@ export class Runner {
     this.#commands = await this.#openCommands(ingest, pool)
     await pool.start()
     this.#localSockets.setPermissions()
+    statistics.start()
     ready = true
   }
 
@@ -260,6 +278,7 @@ export class Runner {
     await this.#zhttp?.close()
     this.#ingest?.close()
     await this.#control?.close()
+    await this.#statistics?.close()
     await this.#inputs?.close()
     this.#bus?.close()
     this.#lag.stop()
@@ -267,7 +286,12 @@ export class Runner {
   }
 }
 
-function handleShardMessage(message: ShardMessage, shard: number, bus: BusMain, ingest: Ingest): void {
+function handleShardMessage(
+  message: Exclude<ShardMessage, { kind: 'statistics' }>,
+  shard: number,
+  bus: BusMain,
+  ingest: Ingest,
+): void {
   switch (message.kind) {
     case 'question':
       return bus.handleQuestion(shard, message.number, message.channels)

@@ -5,6 +5,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import { COUNTERS, Counters } from '../link/counters.js'
 import type { BusMain } from '../link/bus.js'
 import type { Ingest } from './ingest.js'
+import type { Statistics } from './statistics.js'
 import type { ZhttpRelay } from './zhttp-relay.js'
 
 export interface StatsOptions {
@@ -13,6 +14,7 @@ export interface StatsOptions {
   readonly ingest: Ingest
   readonly bus: BusMain
   readonly zhttp: Pick<ZhttpRelay, 'counts'>
+  readonly statistics: Pick<Statistics, 'packetsSent' | 'packetsLost' | 'slowListeners'>
   readonly version: string
   connections(): number
   /** Worst lateness of main's loop in the last second. */
@@ -109,6 +111,16 @@ export class Stats {
     })
     this.#collect('gauge', `${PREFIX}main_loop_lag_ms`, 'event loop lag of the main thread', [], (set) => {
       set({}, options.loopLagMs())
+    })
+    const { statistics } = options
+    this.#collect('counter', `${PREFIX}stats_packets_total`, 'packets of statistics sent', [], (set) => {
+      set({}, statistics.packetsSent)
+    })
+    this.#collect('counter', `${PREFIX}stats_packets_lost_total`, 'packets lost: too many waited', [], (set) => {
+      set({}, statistics.packetsLost)
+    })
+    this.#collect('counter', `${PREFIX}stats_slow_listeners_total`, 'listeners that lose packets', [], (set) => {
+      set({}, statistics.slowListeners)
     })
     this.#collect('gauge', `${PREFIX}build_info`, 'version', ['version'], (set) => {
       set({ version }, 1)

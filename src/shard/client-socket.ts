@@ -2,6 +2,8 @@
  * What a WebSocket session needs of its client's end: a socket once it is open, an upgrade request before. Both are
  * uWebSockets.js's own as a rule; SockJS makes others.
  */
+import { Buffer } from 'node:buffer'
+import { canonicalAddress } from '../base/ip.js'
 import type { ClientHead } from '../grip/forwarding.js'
 import type { WsReject } from '../grip/ws-answer.js'
 import type { Header } from '../wire/publish-types.js'
@@ -15,6 +17,8 @@ export interface ClientSocket {
   close(): unknown
   subscribe(topic: string): boolean
   unsubscribe(topic: string): boolean
+  /** Absent: it is no connection of its own (SockJS polls). */
+  getRemoteAddressAsText?(): ArrayBuffer
   /** SockJS: it has no topics, so every published item is written to it alone. */
   readonly isWrapped?: boolean
 }
@@ -51,4 +55,10 @@ export interface Upgrade {
   reject(answer: Omit<WsReject, 'kind'>): void
   /** Ends it without a word. */
   drop(): void
+}
+
+/** Of its connection; empty when there is none. */
+export function addressOf(socket: ClientSocket | null): string {
+  const text = socket?.getRemoteAddressAsText?.() ?? new ArrayBuffer(0)
+  return canonicalAddress(Buffer.from(text).toString('latin1'))
 }

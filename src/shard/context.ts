@@ -11,6 +11,7 @@ import type { Forwarding } from '../grip/forwarding.js'
 import type { ChannelHub } from '../grip/receiver.js'
 import type { Counters } from '../link/counters.js'
 import type { RouteTable } from '../routing/types.js'
+import type { Report } from './report.js'
 
 /** One line of the access log. */
 export interface AccessRecord {
@@ -47,6 +48,7 @@ export interface ShardContext {
   readonly deadlines: Deadlines
   readonly clock: Clock
   readonly counters: Counters
+  readonly report: Report
   readonly log: Log
   /** [0, 1) */
   random(): number

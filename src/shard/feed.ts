@@ -3,14 +3,16 @@
  */
 import { Buffer } from 'node:buffer'
 import type { Log } from '../base/log.js'
-import { type ChannelNote, decodeBusItem } from '../link/bus-item.js'
+import { type ChannelNote, decodeBusItem, positionOffset } from '../link/bus-item.js'
 import type { BusShardEvents } from '../link/bus.js'
 import { C, type Counters } from '../link/counters.js'
 import type { Hub } from './hub.js'
+import type { Report } from './report.js'
 
 export interface FeedOptions {
   readonly hub: Hub
   readonly counters: Counters
+  readonly report: Pick<Report, 'wantsItems' | 'beginItem' | 'endItem'>
   readonly log: Log
   onFatal(message: string): void
   /** Every HTTP session is to ask its backend again. */
@@ -25,9 +27,10 @@ export class Feed implements BusShardEvents {
   }
 
   onItem(message: Buffer, name: string): void {
-    const { hub, counters, log } = this.#options
+    const { hub, counters, report, log } = this.#options
     const { values } = counters
     try {
+      if (report.wantsItems) report.beginItem(message.readUInt32BE(positionOffset(name)))
       const isHeld = hub.handleItem(name, (isKept) => decodeBusItem(isKept ? Buffer.from(message) : message, name))
       const counter = isHeld ? C.bus_items : C.bus_foreign
       values[counter] = (values[counter] as number) + 1
@@ -35,6 +38,7 @@ export class Feed implements BusShardEvents {
       counters.add('drop_bad_item')
       log.error({ err: error, channel: name }, 'bus item could not be delivered')
     }
+    if (report.wantsItems) report.endItem()
   }
 
   onNote(channel: string, note: ChannelNote): void {

@@ -11,6 +11,8 @@ import { countBackendFailure, failsOver } from './backend-results.js'
 import type { ShardContext } from './context.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { type LinkOrigin, linkOriginOf, linkRequests } from './link-request.js'
+import { statsRouteOf } from './match-route.js'
+import type { Report } from './report.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
 
@@ -136,6 +138,10 @@ export class GoneWait extends DeadlineEntry implements SlotOwner, OpenHttp {
     if (this.#isOver) return
     this.#end()
     reportAccess(this.#shared.context, this.#record, 0, 0, 'aborted')
+  }
+
+  introduce(report: Report): void {
+    this.#slot.introduce(report, statsRouteOf(this.#record.route))
   }
 
   handleWritable(): boolean {

@@ -19,6 +19,7 @@ import { type GoneLink, GoneWait, tellGone } from './gone-link.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { type AnswerOptions, writeAnswer } from './http-writer.js'
 import { statsRouteOf } from './match-route.js'
+import type { Report } from './report.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
 import type { UpdatedSession } from './updates.js'
@@ -134,6 +135,10 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  introduce(report: Report): void {
+    this.#slot.introduce(report, this.statsRoute)
   }
 
   drain(): void {

@@ -27,6 +27,7 @@ import type { HttpShared, OpenHttp } from './http-shared.js'
 import { writeAnswer, writeStatus } from './http-writer.js'
 import { writeHeaders } from './native-headers.js'
 import { statsRouteOf } from './match-route.js'
+import type { Report } from './report.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import { linkOriginOf } from './link-request.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
@@ -189,6 +190,10 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  introduce(report: Report): void {
+    this.#slot.introduce(report, this.statsRoute)
   }
 
   drain(): void {

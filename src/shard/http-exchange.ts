@@ -33,6 +33,8 @@ import { tellGoneAtOnce } from './gone-link.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { HttpUpload, type PulsedUpload } from './http-upload.js'
 import { HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
+import { statsRouteOf } from './match-route.js'
+import type { Report } from './report.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import { ResponseSlot, type SlotOwner } from './response-slot.js'
 import { SockJsExchange } from './sockjs-exchange.js'
@@ -78,6 +80,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       this.#slot = new ResponseSlot(client.res, this)
       const head = copyClientHead(client.res, client.req, client.door)
       this.#client = new ClientRequest(head, this.#context.clock.nowMs(), null)
+      this.#slot.ssl = head.ssl
       this.#context.counters.add('requests')
     } else {
       const { slot, record } = client
@@ -97,7 +100,10 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       if (sockJs !== null) {
         this.#end()
         sockJs.start()
-      } else if (answer !== null) {
+        return
+      }
+      if (this.#context.report.wantsRequests) this.#report()
+      if (answer !== null) {
         this.#outside(() => {
           this.#answer(answer, 'error')
         })
@@ -129,6 +135,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   drain(): void {
     // What is under way may finish; the connection ends behind it.
     this.#slot.isClosing = true
+  }
+
+  introduce(report: Report): void {
+    const { route } = this.#client
+    if (route !== null) this.#slot.introduce(report, statsRouteOf(route))
   }
 
   fail(error: unknown): void {
@@ -250,6 +261,19 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     const path = sockJs === null ? null : this.#client.sockJsPath()
     if (sockJs === null || path === null) return null
     return new SockJsExchange(this.#shared, sockJs, this.#slot, this.#client.head, path)
+  }
+
+  /** To statistics: a new request. One without a route does not count (reference: stats PUB). */
+  #report(): void {
+    const { head, route } = this.#client
+    if (route === null) return
+    const { report, forwarding } = this.#context
+    this.#slot.reported = report.began(null, {
+      type: 'http',
+      route: statsRouteOf(route),
+      peerAddress: forwarding.clientAddress(head, this.#context.epochMs()) ?? '',
+      ssl: head.ssl,
+    })
   }
 
   #outside(run: () => void): void {

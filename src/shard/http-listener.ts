@@ -3,6 +3,7 @@ import type uWS from 'uWebSockets.js'
 import type { ShardContext } from './context.js'
 import { HttpExchange } from './http-exchange.js'
 import { HttpShared } from './http-shared.js'
+import type { Report } from './report.js'
 import type { SockJsDoor } from './sockjs-door.js'
 
 export class HttpListener {
@@ -15,6 +16,11 @@ export class HttpListener {
     })
     this.#shared.sockJs = sockJs
     this.#isDraining = isDraining
+  }
+
+  /** Somebody begins to listen to statistics: what is open is told to the report. */
+  introduce(report: Report): void {
+    for (const exchange of this.#shared.open) exchange.introduce(report)
   }
 
   /** Exchanges and holds that are open. */

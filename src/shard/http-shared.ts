@@ -3,6 +3,7 @@ import type { ShardContext } from './context.js'
 import { UploadPulse } from './http-upload.js'
 import { LinkFetches } from './link-fetch.js'
 import { LinkTimeouts } from './link-timeouts.js'
+import type { Report } from './report.js'
 import type { RequestRecord } from './request-record.js'
 import type { ResponseSlot } from './response-slot.js'
 import type { SockJsDoor } from './sockjs-door.js'
@@ -12,6 +13,8 @@ import { Updates } from './updates.js'
 export interface OpenHttp {
   /** The gateway ends: answer politely and soon. */
   drain(): void
+  /** Somebody begins to want statistics: its connection is introduced. */
+  introduce(report: Report): void
   /** Holds: the backend is to be asked again, soon. */
   requestUpdate?(): void
 }

@@ -35,6 +35,8 @@ export interface HubOptions {
   readonly clock: Clock
   readonly counters: Counters
   readonly lingerMs: number
+  /** A receiver of this kind holds `channel` from now on, or does so no more. */
+  onSubscribers?(channel: Channel, kind: ReceiverKind): void
   /** The number of channels changed. */
   onChannels(count: number): void
   /** Content is pending for a channel that somebody joins: write it first, it is older than the newcomer. */
@@ -107,6 +109,10 @@ export class Hub implements ChannelHub {
 
   get size(): number {
     return this.#channels.size
+  }
+
+  channels(): Iterable<Channel> {
+    return this.#channels.values()
   }
 
   channel(name: string): Channel | undefined {
@@ -359,6 +365,7 @@ export class Hub implements ChannelHub {
         subscription = new Subscription(channel, receiver, request.prevId, filterStackOf(request.filters))
         channel.add(subscription)
         if (receiver.kind === ReceiverKind.Ws) receiver.joinTopic(channel.name)
+        this.#options.onSubscribers?.(channel, receiver.kind)
       } else {
         subscription.prevId = request.prevId
         subscription.filters = filterStackOf(request.filters)
@@ -398,6 +405,7 @@ export class Hub implements ChannelHub {
       channel.streamsByItem--
     }
     channel.remove(subscription)
+    this.#options.onSubscribers?.(channel, receiver.kind)
     this.dropIfUnused(channel, receiver.kind === ReceiverKind.Response)
   }
 }

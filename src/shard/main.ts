@@ -25,6 +25,7 @@ import { type ChannelSource, Hub } from './hub.js'
 import { HttpListener } from './http-listener.js'
 import { Listeners } from './listeners.js'
 import { answerQuestion } from './questions.js'
+import { Report } from './report.js'
 import { ShardRoutes } from './shard-routes.js'
 import { SockJsDoor } from './sockjs-door.js'
 import { SockJsRelay } from './sockjs-relay.js'
@@ -74,6 +75,7 @@ class Shard {
   readonly #fanout: Fanout
   /** In its place when message_rate is set. */
   readonly #limited: LimitedFanout | null
+  readonly #report: Report
   readonly #feed: Feed
   readonly #direct: DirectFeed | null
   readonly #listeners: Listeners
@@ -156,6 +158,21 @@ class Shard {
             hub: () => this.#hub,
           })
         : null
+    this.#report = new Report({
+      shard: number,
+      connectionTtlMs: settings.global.statsConnectionTtl * 1000,
+      blockBytes: settings.handler.messageBlockSize,
+      nowMs: () => systemClock.nowMs(),
+      send: (batch) => {
+        this.#tell({ kind: 'statistics', batch })
+      },
+      walk: () => {
+        this.#http.introduce(this.#report)
+        this.#webSockets.introduce(this.#report)
+      },
+      channels: () => this.#hub.channels(),
+    })
+    const report = this.#report
     this.#hub = new Hub({
       source: sourceOf(this.#bus, this.#direct, (message) => {
         this.#tell(message)
@@ -172,7 +189,11 @@ class Shard {
         fanout.flush(channel)
       },
       deliver: (channel, item) => {
+        if (report.wantsFanout) report.delivering(channel, item)
         deliverer.deliver(channel, item)
+      },
+      onSubscribers: (channel, kind) => {
+        if (report.wantsSubscribers) report.subscribersChanged(channel, kind)
       },
       onError: (receiver, error) => {
         receiver.fail(error)
@@ -181,6 +202,7 @@ class Shard {
     this.#feed = new Feed({
       hub: this.#hub,
       counters: this.#counters,
+      report,
       log,
       onFatal: (message) => {
         this.#tell({ kind: 'fatal', message: `shard ${String(number)}: ${message}` })
@@ -208,6 +230,7 @@ class Shard {
       deadlines: this.#deadlines,
       clock: systemClock,
       counters: this.#counters,
+      report,
       log,
       random: Math.random,
       epochMs: Date.now,
@@ -310,6 +333,9 @@ class Shard {
         case 'ask':
           this.#answer(message.number, message.question)
           break
+        case 'collect':
+          this.#report.collect(message.flags)
+          break
         case 'reopen-log':
           this.#log.reopen()
           break
@@ -350,6 +376,7 @@ class Shard {
     try {
       this.#fanout.handleTick()
       this.#deadlines.advance(nowMs)
+      this.#report.flush()
     } catch (error) {
       this.#counters.add('callback_errors')
       this.#log.log.error({ err: error }, 'deadline handler failed')

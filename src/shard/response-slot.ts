@@ -4,7 +4,11 @@
  * The native side keeps one small closure for it, so what the exchange needed can be collected while the hold lives.
  * After an abort or an end `res` must not be touched: every use goes through `isOpen`.
  */
+import { Buffer } from 'node:buffer'
 import type uWS from 'uWebSockets.js'
+import { canonicalAddress } from '../base/ip.js'
+import type { Report } from './report.js'
+import type { ReportedConnection } from './reported-connections.js'
 
 const FLUSH = (): void => undefined
 
@@ -23,13 +27,17 @@ export class ResponseSlot {
   isOpen = true
   /** Our idea, not the client's: the connection ends behind this response. */
   isClosing = false
+  /** The client came by TLS, or says so where it may. */
+  ssl = false
+  /** For statistics; null: they are not wanted. */
+  reported: ReportedConnection | null = null
   #watching = false
 
   constructor(res: uWS.HttpResponse, owner: SlotOwner) {
     this.res = res
     this.owner = owner
     res.onAborted(() => {
-      this.isOpen = false
+      this.#close()
       try {
         this.owner.handleAborted()
       } catch (error) {
@@ -68,14 +76,27 @@ export class ResponseSlot {
     if (this.isClosing) this.res.pause()
   }
 
+  /** Its connection, found open when somebody begins to want statistics. */
+  introduce(report: Report, route: string): void {
+    if (!this.isOpen) return
+    const peerAddress = canonicalAddress(Buffer.from(this.res.getRemoteAddressAsText()).toString('latin1'))
+    this.reported = report.found(null, { type: 'http', route, peerAddress, ssl: this.ssl })
+  }
+
   /** To be called when the response has been ended. */
   ended(): void {
-    this.isOpen = false
+    this.#close()
   }
 
   /** Cuts the connection. The owner's handleAborted runs inside. */
   cut(): void {
     if (this.isOpen) this.res.close()
+    this.#close()
+  }
+
+  #close(): void {
     this.isOpen = false
+    this.reported?.end()
+    this.reported = null
   }
 }

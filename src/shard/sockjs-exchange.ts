@@ -54,6 +54,9 @@ export class SockJsExchange implements SlotOwner, OpenHttp, PulsedUpload {
     this.#slot.isClosing = true
   }
 
+  /** The session counts, not its polls. */
+  introduce(): void {}
+
   handleAborted(): void {
     this.#pending?.abort()
     this.#leave()

@@ -61,6 +61,10 @@ export class FramedSocket extends DeadlineEntry implements ClientSocket, SocketO
     return this.#socket?.getBufferedAmount() ?? 0
   }
 
+  getRemoteAddressAsText(): ArrayBuffer {
+    return this.#socket?.getRemoteAddressAsText?.() ?? new ArrayBuffer(0)
+  }
+
   end(code: number, reason: string | Uint8Array): void {
     this.#leave()?.end(code, reason)
   }

@@ -20,10 +20,12 @@ import type { Route, Target } from '../routing/types.js'
 import { PublishAction, type PublishItem, type WsMessageFormat, WsMessageType } from '../wire/publish-types.js'
 import type { ShardContext } from './context.js'
 import { filteredContent } from './filtered-content.js'
-import type { ClientSocket, SocketOwner, Upgrade } from './client-socket.js'
+import { type ClientSocket, type SocketOwner, type Upgrade, addressOf } from './client-socket.js'
 import { HeldFrames } from './held-frames.js'
 import { statsRouteOf } from './match-route.js'
 import { nativeString } from './native-headers.js'
+import type { Report } from './report.js'
+import type { ConnectionFacts } from './reported-connections.js'
 import type { WsShared } from './ws-shared.js'
 
 const DROP_COUNTERS = {
@@ -53,6 +55,8 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   /** What waits for the first_frame_delay of the target; null: nothing has to. */
   #heldFrames: HeldFrames | null = null
   readonly #targetIndex: number
+  /** The client came by TLS, or says so where it may. */
+  readonly #ssl: boolean
   /** Taken from the machine and not yet performed. */
   #postponed: WsAnyEffect | null = null
   #driving = false
@@ -69,6 +73,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     this.route = route
     this.connectionId = upgrade.connectionId
     this.#targetIndex = targetIndex
+    this.#ssl = upgrade.head.ssl
     this.target = route.targets[targetIndex] as Target
     if (this.target.firstFrameDelayMs > 0) this.#heldFrames = new HeldFrames()
   }
@@ -89,6 +94,13 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   /** Gives up what is under way with the backend; nothing of it comes any more. */
   protected abstract abortBackend(): void
 
+  /** Somebody begins to want statistics. */
+  introduce(report: Report): void {
+    if (this.ws === null && this.upgrade === null) return
+    const address = this.upgrade?.head.peerAddress ?? addressOf(this.ws)
+    report.found(this.connectionId, this.#facts(address))
+  }
+
   // From the socket.
 
   abstract handleMessage(lent: ArrayBuffer, isBinary: boolean): void
@@ -98,6 +110,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   /** Asks the target. */
   open(): void {
     this.shared.connections.add(this)
+    if (this.context.report.wantsRequests && this.#targetIndex === 0) this.#report()
     if (this.hasHead) this.session.handleOpen(this.nowMs())
     else this.session.handleFailure({ kind: 'generic', bodySent: false }, this.nowMs())
     this.drive()
@@ -176,6 +189,17 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     this.drive()
   }
 
+  /** To statistics: a new client. */
+  #report(): void {
+    const { report, forwarding } = this.context
+    const { head } = this.upgrade as Upgrade
+    report.began(this.connectionId, this.#facts(forwarding.clientAddress(head, this.context.epochMs()) ?? ''))
+  }
+
+  #facts(peerAddress: string): ConnectionFacts {
+    return { type: 'ws', route: this.statsRoute, peerAddress, ssl: this.#ssl }
+  }
+
   get statsRoute(): string {
     return statsRouteOf(this.route)
   }
@@ -239,7 +263,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     const { upgrade } = this
     if (!failsOver || upgrade === null || next >= this.route.targets.length) return false
     this.upgrade = null
-    this.#finish()
+    this.#leave()
     try {
       upgrade.ask(next)
     } catch (error) {
@@ -482,10 +506,22 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   #clientGone(): void {
     this.shared.closed()
     this.context.hub.leave(this)
+    this.#gone()
   }
 
   #finish(): void {
     if (this.ended) return
+    this.#leave()
+    this.#gone()
+  }
+
+  /** To statistics. What its backend is still told counts no more. */
+  #gone(): void {
+    const { report } = this.context
+    if (report.wantsConnections) report.endedById(this.connectionId)
+  }
+
+  #leave(): void {
     this.ended = true
     this.context.hub.leave(this)
     this.context.deadlines.clear(this)

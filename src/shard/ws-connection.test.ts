@@ -12,6 +12,7 @@ import { Forwarding } from '../grip/forwarding.js'
 import { Counters } from '../link/counters.js'
 import { parseRoutes } from '../routing/routes.js'
 import { MemoryHub } from '../testing/http-rig.js'
+import { idleReport } from '../testing/idle-report.js'
 import { poll, Waiters } from '../testing/wait.js'
 import { decodeEvents, encodeEvent, subscribeEvent } from '../testing/websocket-over-http.js'
 import { WsClient, WsRejected } from '../testing/ws-client.js'
@@ -140,6 +141,7 @@ beforeEach(async () => {
     deadlines: new Deadlines(0),
     clock: { nowMs: () => 0 },
     counters,
+    report: idleReport(),
     log: pino({ level: 'error' }, { write: (line: string) => void errors.push(line) }),
     random: () => 0,
     epochMs: () => 1_700_000_000_000,

@@ -11,6 +11,7 @@ import type { HeartbeatTimes } from '../grip/heartbeat.js'
 import type { Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
 import { writeHeaders } from './native-headers.js'
+import type { Report } from './report.js'
 import { UpgradeShield } from './upgrade-shield.js'
 import type { WsClientSide } from './ws-client-side.js'
 
@@ -44,6 +45,11 @@ export class WsShared {
       options.polledBegan()
     }
     this.shield = new UpgradeShield(options.shard)
+  }
+
+  /** Somebody begins to want statistics: what is open is told to the report. */
+  introduce(report: Report): void {
+    for (const connection of this.connections) connection.introduce(report)
   }
 
   sessionConfig(route: Route, target: Target, trusted: boolean, isPolled: boolean): WsSessionConfig {

@@ -23,6 +23,7 @@ import { rewriteRequest } from '../shard/rewrite.js'
 import { openShardZhttp } from '../shard/zhttp.js'
 import type { ChannelInstruct } from '../wire/instruct-types.js'
 import type { PublishItem } from '../wire/publish-types.js'
+import { idleReport } from './idle-report.js'
 import { Waiters } from './wait.js'
 
 class MemoryChannel extends Channel {
@@ -193,6 +194,7 @@ export class HttpRig {
       deadlines: this.#deadlines,
       clock,
       counters: this.counters,
+      report: idleReport(),
       log,
       random: options.random ?? (() => 0),
       epochMs: () => 1_700_000_000_000,

@@ -1,5 +1,5 @@
 /** Keys of section [global]. */
-import { NOT_YET, TTL, USED } from './row.js'
+import { TTL, USED } from './row.js'
 import type { KeyRow } from './row.js'
 
 export const GLOBAL_KEYS = [
@@ -45,14 +45,14 @@ export const GLOBAL_KEYS = [
     range: TTL,
     unit: 's',
     shipped: '120',
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'How long the statistics of a connection are valid without being repeated.',
   },
   {
     key: 'global.stats_connection_send',
     type: 'boolean',
     shipped: 'true',
-    meaning: NOT_YET,
+    meaning: USED,
     doc: 'Whether statistics are sent for single connections.',
   },
 ] as const satisfies readonly KeyRow[]

@@ -1,0 +1,132 @@
+/**
+ * The connections that statistics know of: told when they come and go, and again within three quarters of their time to
+ * live, so that a listener who hears nothing of one may take it for gone (reference: stats PUB, conn).
+ *
+ * They stand in buckets, one of which is told every second. Minutes are counted as Pushpin counts them: one at once, and
+ * one more for each that is full.
+ */
+import type { ConnEvent } from '../link/statistics.js'
+
+const REFRESH_MS = 1000
+const MINUTE_MS = 60_000
+
+export interface ConnectionFacts {
+  readonly type: 'http' | 'ws'
+  /** Id of its route, when it has one of its own; empty otherwise. */
+  readonly route: string
+  readonly peerAddress: string
+  readonly ssl: boolean
+}
+
+export interface ReportedConnectionsOptions {
+  readonly ttlMs: number
+  /** Ids of HTTP connections are made of it and a number. */
+  readonly idPrefix: string
+  nowMs(): number
+  onEvent(event: ConnEvent): void
+  /** So many connections more (or less), and full minutes, of a route. */
+  onCount(route: string, change: 1 | -1): void
+  onMinutes(route: string, minutes: number): void
+}
+
+export class ReportedConnection {
+  readonly id: string
+  readonly facts: ConnectionFacts
+  /** The minutes before have been counted. */
+  minutesFromMs: number
+  readonly bucket: number
+  readonly #all: ReportedConnections
+
+  constructor(all: ReportedConnections, id: string, facts: ConnectionFacts, nowMs: number, bucket: number) {
+    this.#all = all
+    this.id = id
+    this.facts = facts
+    this.minutesFromMs = nowMs
+    this.bucket = bucket
+  }
+
+  /** It is gone. Nothing happens when it is not known (any more). */
+  end(): void {
+    this.#all.remove(this)
+  }
+}
+
+export class ReportedConnections {
+  readonly #options: ReportedConnectionsOptions
+  readonly #byId = new Map<string, ReportedConnection>()
+  readonly #buckets: readonly Set<ReportedConnection>[]
+  #nextBucket = 0
+  #dueBucket = 0
+  #dueMs = 0
+  #nextNumber = 0
+
+  constructor(options: ReportedConnectionsOptions) {
+    this.#options = options
+    const count = Math.max(1, Math.floor((options.ttlMs * 3) / 4 / REFRESH_MS))
+    this.#buckets = Array.from({ length: count }, () => new Set<ReportedConnection>())
+  }
+
+  /** `id` null: one is made. `isNew`: it counts a minute at once; those found open do not. */
+  add(id: string | null, facts: ConnectionFacts, isNew: boolean): ReportedConnection {
+    const bucket = this.#nextBucket
+    this.#nextBucket = (bucket + 1) % this.#buckets.length
+    const made = id ?? `${this.#options.idPrefix}${String(this.#nextNumber++)}`
+    const connection = new ReportedConnection(this, made, facts, this.#options.nowMs(), bucket)
+    this.#byId.set(made, connection)
+    this.#buckets[bucket]?.add(connection)
+    this.#options.onCount(facts.route, 1)
+    if (isNew) this.#options.onMinutes(facts.route, 1)
+    this.#tell(connection)
+    return connection
+  }
+
+  #tell({ id, facts }: ReportedConnection): void {
+    const { type, peerAddress, ssl, route } = facts
+    if (this.#byId.has(id)) this.#options.onEvent({ id, route, here: { type, peerAddress, ssl } })
+  }
+
+  tellAll(): void {
+    for (const connection of this.#byId.values()) this.#tell(connection)
+  }
+
+  get(id: string): ReportedConnection | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** @internal */
+  remove(connection: ReportedConnection): void {
+    if (!this.#forget(connection)) return
+    this.#countMinutes(connection, this.#options.nowMs())
+    this.#options.onEvent({ id: connection.id, route: connection.facts.route, here: null })
+  }
+
+  /** Nobody wants to know of them any more. */
+  clear(): void {
+    for (const connection of this.#byId.values()) this.#forget(connection)
+  }
+
+  handleTick(nowMs: number): void {
+    if (nowMs < this.#dueMs) return
+    this.#dueMs = nowMs + REFRESH_MS
+    for (const connection of this.#buckets[this.#dueBucket] ?? []) {
+      this.#countMinutes(connection, nowMs)
+      this.#tell(connection)
+    }
+    this.#dueBucket = (this.#dueBucket + 1) % this.#buckets.length
+  }
+
+  #forget(connection: ReportedConnection): boolean {
+    if (this.#byId.get(connection.id) !== connection) return false
+    this.#byId.delete(connection.id)
+    this.#buckets[connection.bucket]?.delete(connection)
+    this.#options.onCount(connection.facts.route, -1)
+    return true
+  }
+
+  #countMinutes(connection: ReportedConnection, nowMs: number): void {
+    const minutes = Math.floor((nowMs - connection.minutesFromMs) / MINUTE_MS)
+    if (minutes <= 0) return
+    connection.minutesFromMs += minutes * MINUTE_MS
+    this.#options.onMinutes(connection.facts.route, minutes)
+  }
+}
