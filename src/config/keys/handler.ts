@@ -1,5 +1,5 @@
 /** Keys of section [handler]. */
-import { INT_MAX, NOT_YET, TTL, USED, none } from './row.js'
+import { INT_MAX, TTL, USED, none } from './row.js'
 import type { KeyRow } from './row.js'
 
 export const HANDLER_KEYS = [
