@@ -241,7 +241,7 @@ export const longPollRetries: Scenario[] = [
     area: AREA,
     name: 'long poll: one that comes later, while the channel lingers, is not sent again',
     slow: true,
-    expected: ['200 one', 2, '200 two'],
+    expected: ['200 one', 1, '200 two'],
     run: async (world) => {
       const requests = answering(world, [hold()])
       const first = await poll(world)
@@ -249,10 +249,12 @@ export const longPollRetries: Scenario[] = [
       await world.publish(response(world, 'one'))
       const one = await first.answered()
       await quiet(2_500)
+      // On a slow machine the first one may have been sent again before it was answered.
+      const before = requests.seen.length
       const second = await poll(world)
-      await requests.arrived(2)
+      await requests.arrived(before + 1)
       await quiet(1_600)
-      const count = requests.seen.length
+      const count = requests.seen.length - before
       await world.publish(response(world, 'two'))
       return [one, count, await second.answered()]
     },
