@@ -200,6 +200,8 @@ export const NOT_LIVE_ITEMS_MAX = 100
 export const BUS_IN_FLIGHT_MS = 100
 export const BUS_RATE_SAMPLE_MS = 50
 export const BUS_IN_FLIGHT_BLOCKS_MIN = 512
+/** Before anything is measured: nothing for shards with a receiver or two per item, and soon measured for others. */
+export const BUS_IN_FLIGHT_BLOCKS_START = 32_768
 export const BUS_IN_FLIGHT_BLOCKS_MAX = 524_288
 /** A bus message weighs one block, and one more for each of these many bytes. */
 export const BUS_BLOCK_BYTES = 64

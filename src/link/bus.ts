@@ -63,7 +63,7 @@ function isBarrierKind(kind: number | undefined): boolean {
   return kind === KIND_BARRIER || kind === KIND_ASK
 }
 
-/** Per shard: [position taken, channels held]. */
+/** Per shard: the position up to which it has taken what was put. */
 export class BusProgress {
   readonly #cells: Int32Array
 
@@ -72,23 +72,15 @@ export class BusProgress {
   }
 
   static allocate(shards: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(shards * 8)
+    return new SharedArrayBuffer(shards * 4)
   }
 
   setTaken(shard: number, position: number): void {
-    Atomics.store(this.#cells, shard * 2, position | 0)
+    Atomics.store(this.#cells, shard, position | 0)
   }
 
   taken(shard: number): number {
-    return Atomics.load(this.#cells, shard * 2) >>> 0
-  }
-
-  setChannels(shard: number, channels: number): void {
-    Atomics.store(this.#cells, shard * 2 + 1, channels)
-  }
-
-  channels(shard: number): number {
-    return Atomics.load(this.#cells, shard * 2 + 1)
+    return Atomics.load(this.#cells, shard) >>> 0
   }
 }
 
@@ -209,23 +201,27 @@ export class BusMain {
 
   /** Blocks that the slowest shard has still to take. */
   lagBlocks(): number {
-    let worst = 0
-    for (let shard = 0; shard < this.#pipes.length; shard++) worst = Math.max(worst, this.#lagOf(shard))
-    return worst
+    return this.#lagOf(this.#slowest())
   }
 
   /** True when publishers are to be held back. */
   isFull(nowMs: number): boolean {
-    let worst = 0
+    const slowest = this.#slowest()
+    const lag = this.#lagOf(slowest)
+    this.#inFlight.observe(slowest, lag, this.#progress.taken(slowest), nowMs)
+    return lag > this.#inFlight.blocks
+  }
+
+  #slowest(): number {
     let slowest = 0
+    let worst = 0
     for (let shard = 0; shard < this.#pipes.length; shard++) {
       const lag = this.#lagOf(shard)
       if (lag <= worst) continue
       worst = lag
       slowest = shard
     }
-    this.#inFlight.observe(slowest, worst, this.#progress.taken(slowest), nowMs)
-    return worst > this.#inFlight.blocks
+    return slowest
   }
 
   #lagOf(shard: number): number {

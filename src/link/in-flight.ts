@@ -8,6 +8,7 @@
 import {
   BUS_IN_FLIGHT_BLOCKS_MAX,
   BUS_IN_FLIGHT_BLOCKS_MIN,
+  BUS_IN_FLIGHT_BLOCKS_START,
   BUS_IN_FLIGHT_MS,
   BUS_RATE_SAMPLE_MS,
 } from '../base/limits.js'
@@ -40,6 +41,3 @@ export class InFlightLimit {
     this.#taken = taken
   }
 }
-
-/** Before anything is known: nothing for shards with a receiver or two per item, and soon measured for others. */
-const BUS_IN_FLIGHT_BLOCKS_START = 32_768

@@ -25,6 +25,17 @@ export interface ZhttpDoor {
   close(): Promise<void>
 }
 
+/** Rejects, with its sockets closed, when one of its addresses cannot be bound. */
+export async function bound<Door extends ZhttpDoor & { bind(): Promise<void> }>(door: Door): Promise<Door> {
+  try {
+    await door.bind()
+  } catch (error) {
+    await door.close()
+    throw error
+  }
+  return door
+}
+
 /** For a target whose sockets could not be bound: no worker can ever come. */
 export function closedDoor({ onUnsent }: Pick<ZhttpDoorOptions, 'onUnsent'>): ZhttpDoor {
   return {

@@ -12,7 +12,7 @@ import {
   ZHTTP_WAITING_MAX,
 } from '../base/limits.js'
 import { Warnings } from './warnings.js'
-import { type ZhttpDoor, type ZhttpDoorOptions, receiveAll } from './zhttp-door.js'
+import { type ZhttpDoor, type ZhttpDoorOptions, bound, receiveAll } from './zhttp-door.js'
 import { bindSocket } from './zmq-bind.js'
 
 const EMPTY = Buffer.alloc(0)
@@ -20,15 +20,8 @@ const EMPTY = Buffer.alloc(0)
 const RETRY_MS = 50
 
 /** Rejects when the address cannot be bound. */
-export async function openZhttpReqDoor(options: ZhttpDoorOptions): Promise<ZhttpDoor> {
-  const door = new ReqDoor(options)
-  try {
-    await door.bind()
-  } catch (error) {
-    await door.close()
-    throw error
-  }
-  return door
+export function openZhttpReqDoor(options: ZhttpDoorOptions): Promise<ZhttpDoor> {
+  return bound(new ReqDoor(options))
 }
 
 class ReqDoor implements ZhttpDoor {

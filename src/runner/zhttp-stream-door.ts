@@ -9,22 +9,15 @@ import { Push, Router, Subscriber } from 'zeromq'
 import { ZHTTP_FIRST_PACKETS_MAX, ZHTTP_LINGER_MS, ZHTTP_PACKETS_MAX } from '../base/limits.js'
 import { zhttpAddresses } from '../routing/zhttp-spec.js'
 import { Warnings } from './warnings.js'
-import { type ZhttpDoor, type ZhttpDoorOptions, receiveAll } from './zhttp-door.js'
+import { type ZhttpDoor, type ZhttpDoorOptions, bound, receiveAll } from './zhttp-door.js'
 import { bindSocket } from './zmq-bind.js'
 
 const EMPTY = Buffer.alloc(0)
 const SPACE = 0x20
 
 /** Rejects when one of the addresses cannot be bound. */
-export async function openZhttpStreamDoor(options: ZhttpDoorOptions): Promise<ZhttpDoor> {
-  const door = new StreamDoor(options)
-  try {
-    await door.bind()
-  } catch (error) {
-    await door.close()
-    throw error
-  }
-  return door
+export function openZhttpStreamDoor(options: ZhttpDoorOptions): Promise<ZhttpDoor> {
+  return bound(new StreamDoor(options))
 }
 
 class StreamDoor implements ZhttpDoor {

@@ -182,7 +182,6 @@ class Shard {
       counters: this.#counters,
       lingerMs: settings.handler.subscriptionLinger * 1000,
       onChannels: (count) => {
-        progress.setChannels(number, count)
         this.#counters.values[C.channels] = count
       },
       flush: (channel) => {
