@@ -395,7 +395,11 @@ class Shard {
   #answer(number: number, question: ShardQuestion): void {
     let found: readonly string[] = []
     try {
-      found = answerQuestion(question, { webSockets: this.#webSockets.connections, hub: this.#hub })
+      found = answerQuestion(question, {
+        webSockets: this.#webSockets.connections,
+        hub: this.#hub,
+        report: this.#report,
+      })
     } catch (error) {
       this.#counters.add('callback_errors')
       this.#log.log.error({ err: error }, 'a question of the main thread could not be answered')

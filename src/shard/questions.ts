@@ -2,11 +2,14 @@
 import { unreachable } from '../base/assert.js'
 import type { ShardQuestion } from '../link/messages.js'
 import type { Hub } from './hub.js'
+import type { Report } from './report.js'
 import type { WsClientSide } from './ws-client-side.js'
 
 export interface Connections {
   readonly webSockets: Iterable<WsClientSide>
   readonly hub: Pick<Hub, 'channel'>
+  /** Knows the ids of HTTP connections: they have none but those that statistics tell. */
+  readonly report: Pick<Report, 'knows'>
 }
 
 /**
@@ -17,7 +20,8 @@ export function answerQuestion(question: ShardQuestion, connections: Connections
   switch (question.kind) {
     case 'connected': {
       const asked = new Set(question.ids)
-      return [...idsOf(connections.webSockets)].filter((id) => asked.has(id))
+      const webSockets = new Set(idsOf(connections.webSockets, asked))
+      return question.ids.filter((id) => webSockets.has(id) || connections.report.knows(id))
     }
     case 'refresh':
       for (const connection of connections.webSockets) {
@@ -37,6 +41,6 @@ export function answerQuestion(question: ShardQuestion, connections: Connections
   }
 }
 
-function* idsOf(webSockets: Iterable<WsClientSide>): Iterable<string> {
-  for (const { connectionId } of webSockets) yield connectionId
+function* idsOf(webSockets: Iterable<WsClientSide>, asked: ReadonlySet<string>): Iterable<string> {
+  for (const { connectionId } of webSockets) if (asked.has(connectionId)) yield connectionId
 }

@@ -104,6 +104,21 @@ test('connections that were there before are asked for once, and count no minute
   expect(flush()?.connections).toHaveLength(1)
 })
 
+test('an HTTP connection keeps its id when nobody listens for a while, and is known as long as it is open', () => {
+  report.collect(Collect.Conn)
+  const held = report.began(null, HTTP)
+  const left = report.began(null, HTTP)
+  report.collect(0)
+  expect(['tackboard:3-0', 'tackboard:3-1', 'tackboard:3-2'].map((id) => report.knows(id))).toEqual([true, true, false])
+  left?.end()
+  expect(report.knows('tackboard:3-1')).toBe(false)
+  report.collect(Collect.Conn)
+  const again = report.found(held?.id ?? null, HTTP)
+  expect(again.id).toBe('tackboard:3-0')
+  again.end()
+  expect(report.knows('tackboard:3-0')).toBe(false)
+})
+
 test('subscribers: first and last at once, in between once per tick', () => {
   hold(2)
   report.collect(Collect.Sub)

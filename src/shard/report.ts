@@ -138,6 +138,11 @@ export class Report {
     return known ?? this.#connections.add(id, facts, false)
   }
 
+  /** A connection that was told of under this id, whoever listens now, is open. */
+  knows(id: string): boolean {
+    return this.#connections.isOpen(id)
+  }
+
   endedById(id: string): void {
     this.#connections.get(id)?.end()
   }

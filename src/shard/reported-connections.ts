@@ -54,6 +54,8 @@ export class ReportedConnection {
 export class ReportedConnections {
   readonly #options: ReportedConnectionsOptions
   readonly #byId = new Map<string, ReportedConnection>()
+  /** Told of once and still open, while nobody wants to know of them: their ids stay theirs. */
+  readonly #untold = new Map<string, ReportedConnection>()
   readonly #buckets: readonly Set<ReportedConnection>[]
   #nextBucket = 0
   #dueBucket = 0
@@ -71,6 +73,7 @@ export class ReportedConnections {
     const bucket = this.#nextBucket
     this.#nextBucket = (bucket + 1) % this.#buckets.length
     const made = id ?? `${this.#options.idPrefix}${String(this.#nextNumber++)}`
+    this.#untold.delete(made)
     const connection = new ReportedConnection(this, made, facts, this.#options.nowMs(), bucket)
     this.#byId.set(made, connection)
     this.#buckets[bucket]?.add(connection)
@@ -93,8 +96,14 @@ export class ReportedConnections {
     return this.#byId.get(id)
   }
 
+  /** It has been told of, whoever listens now, and is open. */
+  isOpen(id: string): boolean {
+    return this.#byId.has(id) || this.#untold.has(id)
+  }
+
   /** @internal */
   remove(connection: ReportedConnection): void {
+    this.#untold.delete(connection.id)
     if (!this.#forget(connection)) return
     this.#countMinutes(connection, this.#options.nowMs())
     this.#options.onEvent({ id: connection.id, route: connection.facts.route, here: null })
@@ -102,7 +111,11 @@ export class ReportedConnections {
 
   /** Nobody wants to know of them any more. */
   clear(): void {
-    for (const connection of this.#byId.values()) this.#forget(connection)
+    for (const connection of this.#byId.values()) {
+      this.#forget(connection)
+      // Those of WebSockets are known without us, and do not say here that they end.
+      if (connection.facts.type === 'http') this.#untold.set(connection.id, connection)
+    }
   }
 
   handleTick(nowMs: number): void {

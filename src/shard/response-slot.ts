@@ -76,11 +76,11 @@ export class ResponseSlot {
     if (this.isClosing) this.res.pause()
   }
 
-  /** Its connection, found open when somebody begins to want statistics. */
+  /** Its connection, found open when somebody begins to want statistics; one told of before keeps its id. */
   introduce(report: Report, route: string): void {
     if (!this.isOpen) return
     const peerAddress = canonicalAddress(Buffer.from(this.res.getRemoteAddressAsText()).toString('latin1'))
-    this.reported = report.found(null, { type: 'http', route, peerAddress, ssl: this.ssl })
+    this.reported = report.found(this.reported?.id ?? null, { type: 'http', route, peerAddress, ssl: this.ssl })
   }
 
   /** To be called when the response has been ended. */

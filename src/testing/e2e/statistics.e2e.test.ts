@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, expect, test } from 'vitest'
+import { Commander } from '../commander.js'
 import { freePorts } from '../free-ports.js'
 import { type Gateway, startGateway } from '../gateway.js'
 import { publishHttp, streamItem, wsItem } from '../publish.js'
@@ -185,4 +186,45 @@ test('shows the numbers of Pushpin for Prometheus on both ports', async () => {
     () => 'the numbers',
   )
   expect(await scrape(other)).toEqual(wanted)
+})
+
+test('conncheck knows held HTTP requests by the ids that statistics tell, also when nobody listens any more', async () => {
+  const { gateway, spec } = await start({})
+  const commander = Commander.connect(gateway.ports.command)
+  cleanups.push(() => {
+    commander.close()
+  })
+  const listener = listen(spec, 'conn ')
+  const streams = await streamPerShard(gateway)
+  const longPoll = await RawClient.connect(gateway.ports.http)
+  cleanups.push(() => {
+    longPoll.destroy()
+  })
+  await longPoll.send('GET /poll HTTP/1.1\r\nHost: a\r\n\r\n')
+  const told = (): Set<unknown> => idsOf(listener, 'http')
+  await poll(
+    async () => told().size > streams.length || undefined,
+    () => 'the ids of all',
+  )
+  const ids = [...told()] as string[]
+  const connected = async (): Promise<unknown> => {
+    const reply = await commander.call('conncheck', { ids: ['nobody', ...ids] })
+    return (reply as { value: unknown }).value
+  }
+  expect(await connected()).toEqual(ids)
+  listener.close()
+  longPoll.destroy()
+  const left = await poll(
+    async () => {
+      const found = (await connected()) as string[]
+      return found.length === streams.length ? found : undefined
+    },
+    () => 'the streams alone',
+  )
+  expect(ids).toEqual(expect.arrayContaining(left))
+  for (const stream of streams) stream.destroy()
+  await poll(
+    async () => ((await connected()) as string[]).length === 0 || undefined,
+    () => 'nobody is left',
+  )
 })
