@@ -124,6 +124,61 @@ export const longPollRetries: Scenario[] = [
   },
   {
     area: AREA,
+    name: 'long poll: a hint with another prev-id does not move it on',
+    expected: [['GET /SCENE/poll?x=1', 'GET /SCENE/poll?x=1 [CHANNEL; last-id=1]'], '200 again\n'],
+    run: async (world) => {
+      const requests = answering(world, [hold('CHANNEL; prev-id=1'), plain('again\n')])
+      const client = await poll(world)
+      await world.subscribed()
+      await world.publish(response(world, 'HINT', { id: '5', prev: '4', noSeq: true }))
+      const answer = await client.answered()
+      return [requests.seen, answer]
+    },
+  },
+  {
+    area: AREA,
+    name: 'long poll: a hint with another prev-id forgets the last id, as an item does',
+    slow: true,
+    expected: [
+      ['GET /SCENE/occupy', 'GET /SCENE/poll?x=1', 'GET /SCENE/poll?x=1 [CHANNEL; last-id=1]', 'GET /SCENE/poll?x=1'],
+      '200 nothing\n',
+    ],
+    run: async (world) => {
+      const requests = withOccupied(world, [
+        hold('CHANNEL; prev-id=1'),
+        plain('again\n'),
+        hold('CHANNEL; prev-id=0', ['Grip-Timeout', '1']),
+      ])
+      await occupy(world)
+      // No first subscription that would send them again as well.
+      await quiet(2_000)
+      await world.publish({ channel: world.channel, id: '1', formats: { 'http-stream': { content: '1\n' } } })
+      const hinted = await poll(world)
+      await requests.arrived(2)
+      await quiet()
+      await world.publish(response(world, 'HINT', { id: '5', prev: '4', noSeq: true }))
+      await hinted.answered()
+      // Outdated, if the last id were known.
+      const held = await poll(world)
+      return [requests.seen, await held.answered()]
+    },
+  },
+  {
+    area: AREA,
+    name: 'long poll: close with another prev-id sends the request again',
+    expected: [['GET /SCENE/poll?x=1', 'GET /SCENE/poll?x=1 [CHANNEL; last-id=1]'], '200 again\n'],
+    run: async (world) => {
+      const requests = answering(world, [hold('CHANNEL; prev-id=1'), plain('again\n')])
+      const client = await poll(world)
+      await world.subscribed()
+      const action = { 'http-response': { action: 'close' } }
+      await world.publish({ channel: world.channel, id: '5', 'prev-id': '4', 'no-seq': true, formats: action })
+      const answer = await client.answered()
+      return [requests.seen, answer]
+    },
+  },
+  {
+    area: AREA,
     name: 'long poll: close means nothing',
     expected: [1, '200 x'],
     run: async (world) => {
