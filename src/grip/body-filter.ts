@@ -14,7 +14,7 @@ export type FilteredBody = Buffer | FormatFault
 /** A body that comes in parts. */
 export class BodyFilter {
   readonly #meta: Meta
-  /** Opened by the first part: a page without a body cannot fail. */
+  /** Opened by the first part, or by the end. */
   #renderer: IdRenderer | null = null
 
   constructor(meta: Meta) {

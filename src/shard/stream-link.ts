@@ -76,7 +76,6 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
   #nextUri: string | null
   #fetch: LinkFetch | null = null
   #bodyFilter: BodyFilter | null = null
-  #hasBody = false
   /** The next page is to be fetched when the client has read this one. */
   #isHeldBack = false
   /** Something asked for a page while one was under way. */
@@ -200,11 +199,9 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     const filters = holdFilters({ route, target, debug: this.#isDebug }, instruct)
     this.#stream.usePage(instruct.hold === 'stream' ? instruct.keepAlive : null, filters)
     this.#bodyFilter = bodyFilterOf(instruct)
-    this.#hasBody = false
   }
 
   handlePageData(chunk: Buffer): boolean {
-    this.#hasBody = true
     return this.#bodyFilter === null
       ? this.#stream.writePage(chunk)
       : this.#writeFiltered(this.#bodyFilter.update(chunk))
@@ -212,7 +209,8 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
 
   handlePageEnd(): void {
     this.#fetch = null
-    if (this.#bodyFilter !== null && this.#hasBody) this.#writeFiltered(this.#bodyFilter.finish())
+    // As in Pushpin, also of a page without a body.
+    if (this.#bodyFilter !== null) this.#writeFiltered(this.#bodyFilter.finish())
     if (this.#isEnded()) return
     this.#bodyFilter = null
     this.#currentUri = this.#nextUri as string

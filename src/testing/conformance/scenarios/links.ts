@@ -57,6 +57,7 @@ const next = (path: string, timeout?: number): string[] => [
   'Grip-Link',
   `</SCENE${path}>; rel=next${timeout === undefined ? '' : `; timeout=${timeout}`}`,
 ]
+const ID_FORMAT = ['Grip-Set-Meta', 'id_format=x']
 const holding = (channels = 'CHANNEL'): string[] => ['Grip-Hold', 'stream', 'Grip-Channel', channels]
 
 interface Stream {
@@ -375,6 +376,80 @@ const nextLinks: Scenario[] = [
       return stream.ended()
     },
   },
+  {
+    area: AREA,
+    name: 'next link: build-id of a page writes the ids that its body names, and those of items after it',
+    expected: ['one %(a)I %%\ntwo a %\n', 'item x\n'],
+    run: async (world) => {
+      serving(world, {
+        '/start': [{ headers: [...PLAIN, ...next('/two')], body: 'one %(a)I %%\n' }],
+        '/two': [{ headers: [...holding('other, CHANNEL; filter=build-id'), ...ID_FORMAT], body: 'two %(a)I %%\n' }],
+      })
+      const stream = await open(world)
+      const pages = await stream.until('%\ntwo a %\n')
+      await world.subscribed()
+      await world.publish(item(world, 'item %I\n'))
+      return [pages, await stream.until('item x\n')]
+    },
+  },
+  {
+    area: AREA,
+    name: 'next link: build-id of the page before means nothing to a page',
+    expected: 'one %\ntwo %%\nthree %\nfour %%\n',
+    run: async (world) => {
+      const filtered = ['Grip-Channel', 'CHANNEL; filter=build-id', ...ID_FORMAT]
+      serving(world, {
+        '/start': [{ headers: [...PLAIN, ...filtered, ...next('/two')], body: 'one %%\n' }],
+        '/two': [{ headers: next('/three'), body: 'two %%\n' }],
+        '/three': [{ headers: [...filtered, ...next('/four')], body: 'three %%\n' }],
+        '/four': [{ body: 'four %%\n' }],
+      })
+      const stream = await open(world)
+      return stream.ended()
+    },
+  },
+  {
+    area: AREA,
+    name: 'next link: build-id of a page without body',
+    expected: ['one\n', 'item\n'],
+    run: async (world) => {
+      serving(world, {
+        '/start': [{ headers: [...PLAIN, ...next('/two')], body: 'one\n' }],
+        '/two': [{ headers: [...holding('CHANNEL; filter=build-id, CHANNEL-plain'), ...ID_FORMAT] }],
+      })
+      const stream = await open(world)
+      const first = await stream.until('one\n')
+      await world.subscribed(`${world.channel}-plain`)
+      await world.publish(item(world, 'item\n', {}, `${world.channel}-plain`))
+      return [first, await stream.until('item\n')]
+    },
+  },
+  ...(
+    [
+      ['a field without an id', 'page %I', ID_FORMAT, 'No ID specified and no default ID in context at position 6'],
+      ['no format, nor a body', '', [], "no sub meta 'id_format'"],
+      ['no format', 'page', [], "no sub meta 'id_format'"],
+    ] as const
+  ).flatMap(([name, body, metas, fault]) =>
+    (
+      [
+        ['any.test', ''],
+        ['debug.test', ' in debug mode'],
+      ] as const
+    ).map(([host, mode]): Scenario => ({
+      area: AREA,
+      name: `next link: build-id of a page that fails ends the stream: ${name}${mode}`,
+      expected: `one\n${mode === '' ? '' : `\n\nfilter error: build-id: ${fault}\n`}`,
+      run: async (world) => {
+        serving(world, {
+          '/start': [{ headers: [...PLAIN, ...next('/page')], body: 'one\n' }],
+          '/page': [{ headers: [...holding('CHANNEL; filter=build-id'), ...metas, ...next('/page')], body }],
+        })
+        const stream = await open(world, { host })
+        return stream.ended()
+      },
+    })),
+  ),
   ...(
     [
       ['a response hold', { headers: ['Grip-Hold', 'response', 'Grip-Channel', 'CHANNEL'], body: 'x' }],
