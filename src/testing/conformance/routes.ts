@@ -45,6 +45,7 @@ export function routeLines({ main, dead, own, workers }: BackendPorts): string[]
     `no-grip.test,no_grip ${woh}`,
     `prefix.test,prefix=pre- ${woh}`,
     `sub.test ${woh},sub=implied-channel`,
+    `prefix-sub.test,prefix=pre- ${woh},sub=implied-too`,
     `header.test,header=x-added:one,header=x-removed: ${woh}`,
     `host.test ${woh},host=other.test`,
     `as-host.test,as_host=renamed.test:8080 ${woh}`,

@@ -7,6 +7,7 @@ import { crossOrigin } from './scenarios/cross-origin.js'
 import { bodyPatch } from './scenarios/body-patch.js'
 import { filters } from './scenarios/filters.js'
 import { commands } from './scenarios/commands.js'
+import { holdChannels } from './scenarios/hold-channels.js'
 import { http } from './scenarios/http.js'
 import { links } from './scenarios/links.js'
 import { longPollRetries } from './scenarios/long-poll-retries.js'
@@ -29,6 +30,7 @@ export const SCENARIOS = collectScenarios(
   publishDoor,
   publishZmq,
   http,
+  holdChannels,
   filters,
   bodyPatch,
   commands,
