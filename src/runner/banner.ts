@@ -1,11 +1,11 @@
-/** What the gateway says when it is up: where it listens, and three lines to try. */
+/** What the gateway says when it is up: where it listens, and a few lines to try. */
 import type { ListenAddress, Settings } from '../config/types.js'
 import { addressText } from '../config/values.js'
 
 export function bannerText(settings: Settings, shards: number): string {
   const { runner, handler } = settings
-  const control = reachable({ host: handler.pushInHttpAddr, port: handler.pushInHttpPort })
-  const publish = `http://${control}/publish/`
+  const control = { host: handler.pushInHttpAddr, port: handler.pushInHttpPort }
+  const publish = control.port === 0 ? null : `http://${reachable(control)}/publish/`
   const lines = [`tackboard is up with ${String(shards)} ${shards === 1 ? 'shard' : 'shards'}`]
   const list = (label: string, places: readonly string[]): void => {
     if (places.length > 0) lines.push(`  ${label.padEnd(11)}${places.join(', ')}`)
@@ -16,7 +16,7 @@ export function bannerText(settings: Settings, shards: number): string {
     'sockets',
     runner.localPorts.map(({ path }) => path),
   )
-  if (handler.pushInHttpPort !== 0) list('publish', [`${publish} (also /metrics, /health)`])
+  list('publish', [publish === null ? 'off: no push_in_http_port' : `${publish} (also /metrics, /health)`])
   list('ZMQ PUSH', handler.pushInSpecs)
   const connecting = handler.pushInSubConnect ? ' (connecting)' : ''
   list(
@@ -27,22 +27,23 @@ export function bannerText(settings: Settings, shards: number): string {
   return lines.join('\n')
 }
 
-function trials({ runner }: Settings, publish: string): readonly string[] {
+/** `publish` null: there is no HTTP port for publishers. */
+function trials({ runner }: Settings, publish: string | null): readonly string[] {
   const item =
     '{"items":[{"channel":"test","formats":{"http-stream":{"content":"hello there\\n"},"ws-message":{"content":"hello there"}}}]}'
-  const post = `  curl -d '${item}' ${publish}`
+  const post = publish === null ? [] : [`  curl -d '${item}' ${publish}`]
   const [plain] = runner.httpPorts
   const [secure] = runner.httpsPorts
   if (plain !== undefined) {
     const place = reachable(plain)
     const page = `(or open http://${place}/ in a browser)`
-    return [`  curl -N http://${place}/stream`, post, `  npx wscat -c ws://${place}/ws     ${page}`]
+    return [`  curl -N http://${place}/stream`, ...post, `  npx wscat -c ws://${place}/ws     ${page}`]
   }
   if (secure !== undefined) {
     const place = reachable(secure)
-    return [`  curl -Nk https://${place}/stream`, post, `  npx wscat -n -c wss://${place}/ws`]
+    return [`  curl -Nk https://${place}/stream`, ...post, `  npx wscat -n -c wss://${place}/ws`]
   }
-  return [`  curl -N --unix-socket ${runner.localPorts[0]?.path ?? ''} http://localhost/stream`, post]
+  return [`  curl -N --unix-socket ${runner.localPorts[0]?.path ?? ''} http://localhost/stream`, ...post]
 }
 
 function reachable({ host, port }: ListenAddress): string {
