@@ -156,6 +156,10 @@ export const LINK_QUEUE_ITEMS_MAX = 100
 export const LINK_SHARED_BYTES_MAX = 100_000
 /** A retry waits this long for the answer to a gone link: the backend is to know of the end before the new request. */
 export const GONE_WAIT_MS = 3_000
+/** Backends that a shard tells at a time that holds are over: clients that leave all at once must not flood them. */
+export const GONE_CALLS_MAX = 100
+/** Holds that may wait for their turn to be told of; of further ones the backend is not told, which is counted. */
+export const GONE_WAITING_MAX = 50_000
 /** Items of a channel that may wait for the one they follow; further ones are dropped and counted (Pushpin's value). */
 export const PARKED_PER_CHANNEL_MAX = 100
 /** The same over all channels, in bytes: above it the oldest are released before their time, so that nothing is lost. */

@@ -24,6 +24,7 @@ export const COUNTERS = [
   ['link_failures', 'counter', 'streams ended: their next link could not be fetched, or its page could not be used'],
   ['gone_links', 'counter', 'backends told that a hold is over'],
   ['gone_link_failures', 'counter', 'backends that could not be told, or did not answer with an empty success'],
+  ['drop_gone_link', 'counter', 'backends not told that a hold is over: too many wait to be told'],
   ['bus_items', 'counter', 'published items taken from the bus'],
   ['direct_items', 'counter', 'published items taken from publishers the shard is connected to'],
   ['direct_duplicates', 'counter', 'items of such publishers whose id was published before'],

@@ -5,6 +5,7 @@ import type { OpenBackendSocket } from '../backend/socket-types.js'
 import type { BackendClient } from '../backend/types.js'
 import type { Clock } from '../base/clock.js'
 import type { Deadlines } from '../base/deadlines.js'
+import type { Gate } from '../base/gate.js'
 import type { Log } from '../base/log.js'
 import type { Settings } from '../config/types.js'
 import type { Forwarding } from '../grip/forwarding.js'
@@ -50,6 +51,8 @@ export interface ShardContext {
   readonly counters: Counters
   readonly report: Report
   readonly log: Log
+  /** Of the calls to gone links. */
+  readonly goneGate: Gate
   /** [0, 1) */
   random(): number
   /** Wall clock, for signatures. */

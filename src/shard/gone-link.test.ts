@@ -1,5 +1,6 @@
 /** Gone links: through the whole HTTP path of a shard, time and channels by hand. */
 import { afterEach, expect, test } from 'vitest'
+import { Gate } from '../base/gate.js'
 import { GONE_WAIT_MS } from '../base/limits.js'
 import { HttpRig, publishItem } from '../testing/http-rig.js'
 import { RawClient } from '../testing/raw-client.js'
@@ -11,10 +12,13 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
 
-async function setUp(script: BackendScript, routes = '* TARGET') {
+async function setUp(script: BackendScript, routes = '* TARGET', goneGate?: Gate) {
   const backend = await ScriptedBackend.start(script)
   closing.push(() => backend.stop())
-  const rig = await HttpRig.start({ routes: routes.replaceAll('TARGET', backend.target) })
+  const rig = await HttpRig.start({
+    routes: routes.replaceAll('TARGET', backend.target),
+    ...(goneGate === undefined ? {} : { goneGate }),
+  })
   closing.push(async () => {
     await rig.close()
     expect(rig.errors).toEqual([])
@@ -150,4 +154,51 @@ test('an answer that is not held is nothing that could end', async () => {
   expect((await client.readAnswer()).body.toString()).toBe('body')
   await rig.accessed(1)
   expect([backend.calls.length, rig.counters.get('gone_links')]).toEqual([1, 0])
+})
+
+test('so many backends are told at a time, others wait, and of more than may wait none is told', async () => {
+  const gone: BackendCall[] = []
+  const script: BackendScript = (call) => {
+    if (call.url === '/gone') gone.push(call)
+    else call.answer(200, HELD)
+  }
+  const { backend, rig } = await setUp(script, '* TARGET', new Gate(2, 1))
+  const clients = [await ask(rig), await ask(rig), await ask(rig), await ask(rig), await ask(rig)]
+  await rig.hub.subscribed('c', 5)
+  for (const client of clients) client.destroy()
+  await rig.hub.subscribed('c', 0)
+  await backend.received(7)
+  expect([rig.counters.get('gone_links'), rig.counters.get('drop_gone_link')]).toEqual([2, 2])
+  gone[0]?.answer(200, {})
+  await backend.received(8)
+  expect(rig.counters.get('gone_links')).toBe(3)
+  for (const call of gone.slice(1)) call.answer(200, {})
+  await rig.loggedLines('link', 3)
+  expect(rig.counters.get('gone_link_failures')).toBe(0)
+})
+
+test('a request whose gone link may not wait is sent again all the same', async () => {
+  const { rig } = await setUp(
+    holding(() => {}),
+    '* TARGET',
+    new Gate(0, 0),
+  )
+  const client = await ask(rig)
+  await rig.hub.subscribed('c')
+  rig.hub.publish(hint())
+  expect((await client.readAnswer()).body.toString()).toBe('again')
+  expect(rig.counters.get('drop_gone_link')).toBe(1)
+})
+
+test('each has its line in the log', async () => {
+  const { rig } = await setUp(
+    holding((call) => call.answer(404, {})),
+    '*,id=main TARGET',
+  )
+  const client = await ask(rig)
+  await rig.hub.subscribed('c')
+  client.destroy()
+  const [line] = await rig.loggedLines('link')
+  const told = { method: 'POST', url: 'http://a.test/gone', route: 'main', status: 404, bytes: 0 }
+  expect(line).toMatchObject({ level: 30, ...told, fault: 'its answer is no success' })
 })

@@ -1,6 +1,6 @@
 /**
  * The gone link of a hold (reference: gone links): when the hold is over, however it ended, its backend is told by an
- * empty POST. Once: what the backend answers changes nothing.
+ * empty POST. Once: what the backend answers changes nothing. So many at a time, because clients may leave all at once.
  */
 import type { BackendExchange, BackendFailure, BackendHandler, BackendRequest } from '../backend/types.js'
 import { DeadlineEntry } from '../base/deadlines.js'
@@ -10,7 +10,7 @@ import type { Instruct } from '../wire/instruct-types.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
 import type { ShardContext } from './context.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
-import { type LinkOrigin, linkOriginOf, linkRequests } from './link-request.js'
+import { type LinkOrigin, linkOriginOf, linkRequests, reportLink } from './link-request.js'
 import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
@@ -30,9 +30,15 @@ export function goneLinkOf({ goneLink }: Instruct, { head, route, target }: Requ
 }
 
 /** `onOver`: the backend has answered, or cannot be told. Not called before tellGone has returned. */
-export function tellGone(context: ShardContext, { origin, uri }: GoneLink, onOver = (): void => {}): void {
-  context.counters.add('gone_links')
-  new GoneCall(context, uri, onOver).send(linkRequests(context, origin, uri, { method: 'POST', lastIds: null }))
+export function tellGone(context: ShardContext, link: GoneLink, onOver = (): void => {}): void {
+  const isTaken = context.goneGate.enter(() => {
+    new GoneCall(context, link, onOver).start()
+  })
+  if (isTaken) return
+  context.counters.add('drop_gone_link')
+  setImmediate(() => {
+    proceed(context, onOver)
+  })
 }
 
 /** Of a stream that ends as it begins. */
@@ -41,29 +47,47 @@ export function tellGoneAtOnce(context: ShardContext, instruct: Instruct, record
   if (gone !== null && (instruct.hold !== 'none' || instruct.nextLink !== null)) tellGone(context, gone)
 }
 
+function proceed({ counters, log }: ShardContext, onOver: () => void): void {
+  try {
+    onOver()
+  } catch (error) {
+    counters.add('callback_errors')
+    log.error({ err: error }, 'what follows a gone link failed')
+  }
+}
+
 class GoneCall implements BackendHandler {
   readonly #context: ShardContext
-  readonly #uri: string
+  readonly #link: GoneLink
   readonly #onOver: () => void
   #backend: BackendExchange | null = null
   #attempts: BackendRequest[] = []
-  #isGood = false
+  #startedMs = 0
+  #status = 0
 
-  constructor(context: ShardContext, uri: string, onOver: () => void) {
+  constructor(context: ShardContext, link: GoneLink, onOver: () => void) {
     this.#context = context
-    this.#uri = uri
+    this.#link = link
     this.#onOver = onOver
   }
 
-  send(attempts: BackendRequest[]): void {
-    this.#attempts = attempts
-    const next = attempts.shift()
+  start(): void {
+    const { counters, clock } = this.#context
+    counters.add('gone_links')
+    this.#startedMs = clock.nowMs()
+    const { origin, uri } = this.#link
+    this.#attempts = linkRequests(this.#context, origin, uri, { method: 'POST', lastIds: null })
+    this.#send()
+  }
+
+  #send(): void {
+    const next = this.#attempts.shift()
     if (next !== undefined) this.#backend = this.#context.backend.request(next, this)
     else setImmediate(() => this.#over('it leads nowhere'))
   }
 
   handleHead(status: number): void {
-    this.#isGood = status >= 200 && status < 300
+    this.#status = status
   }
 
   handleData(): boolean {
@@ -75,27 +99,22 @@ class GoneCall implements BackendHandler {
 
   handleEnd(): void {
     this.#context.counters.add('backend_ok')
-    this.#over(this.#isGood ? null : 'its answer is no success')
+    this.#over(this.#status >= 200 && this.#status < 300 ? null : 'its answer is no success')
   }
 
   handleFailure(failure: BackendFailure): void {
     countBackendFailure(this.#context.counters, failure)
-    if (failsOver(failure) && this.#attempts.length > 0) this.send(this.#attempts)
+    if (failsOver(failure) && this.#attempts.length > 0) this.#send()
     else this.#over(failure.message)
   }
 
   #over(fault: string | null): void {
-    const { counters, log } = this.#context
-    if (fault !== null) {
-      counters.add('gone_link_failures')
-      log.debug({ url: this.#uri, fault }, 'gone link failed')
-    }
-    try {
-      this.#onOver()
-    } catch (error) {
-      counters.add('callback_errors')
-      log.error({ err: error }, 'what follows a gone link failed')
-    }
+    const context = this.#context
+    if (fault !== null) context.counters.add('gone_link_failures')
+    const { origin, uri } = this.#link
+    reportLink(context, origin, { method: 'POST', uri, status: this.#status, startedMs: this.#startedMs, fault })
+    context.goneGate.leave()
+    proceed(context, this.#onOver)
   }
 }
 

@@ -12,7 +12,7 @@ import type { GripLast } from '../grip/hold-channels.js'
 import { LinkError, type PageHead, judgePageHead, linkRetryDelayMs } from '../grip/next-link.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
 import type { ShardContext } from './context.js'
-import { type LinkOrigin, linkRequests } from './link-request.js'
+import { type LinkOrigin, linkRequests, reportLink } from './link-request.js'
 
 /** A stream that waits for a page. */
 export interface PageFollower {
@@ -78,6 +78,8 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
   #head: PageHead | null = null
   #kept: Buffer[] = []
   #bytes = 0
+  #status = 0
+  #startedMs = 0
   #isOver = false
 
   constructor(context: ShardContext, request: PageRequest, onClosed: () => void) {
@@ -127,12 +129,15 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
 
   handleHead(status: number, reason: string, headers: string[]): void {
     const head = judgePageHead(status, reason, headers)
+    this.#status = status
     this.#head = head
     this.#each((follower) => {
       follower.handlePageHead(head)
     })
-    if (head.kind === 'error') this.#close()
-    else if (head.kind === 'again') this.#again(`status ${String(status)}`)
+    if (head.kind === 'error') {
+      this.#reportRequest(head.message)
+      this.#close()
+    } else if (head.kind === 'again') this.#again(`status ${String(status)}`)
   }
 
   handleData(chunk: Buffer): boolean {
@@ -154,7 +159,7 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
   handleEnd(): void {
     this.#backend = null
     this.#context.counters.add('backend_ok')
-    this.#context.log.debug({ url: this.#request.uri, bytes: this.#bytes }, 'next link fetched')
+    this.#reportRequest(null)
     this.#isOver = true
     this.#onClosed()
     this.#each((follower) => {
@@ -172,12 +177,20 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
   #ask(): void {
     const { origin, uri, lastIds } = this.#request
     this.#head = null
+    this.#status = 0
+    this.#startedMs = this.#context.clock.nowMs()
     this.#context.counters.add('link_fetches')
     this.#attempts = linkRequests(this.#context, origin, uri, { method: 'GET', lastIds })
     if (this.#attempts.length > 0) return this.#send()
     setImmediate(() => {
       if (!this.#isOver) this.#again('the link leads nowhere')
     })
+  }
+
+  #reportRequest(fault: string | null): void {
+    const { origin, uri, lastIds } = this.#request
+    const answer = { status: this.#status, bytes: this.#bytes, startedMs: this.#startedMs }
+    reportLink(this.#context, origin, { method: 'GET', uri, ...answer, lastIds, fault })
   }
 
   #send(): void {
@@ -188,9 +201,9 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
     if (this.#isOver) return
     this.#backend?.abort()
     this.#backend = null
-    const { clock, deadlines, log, random } = this.#context
+    const { clock, deadlines, random } = this.#context
     const delayMs = this.#bytes > 0 ? null : linkRetryDelayMs(this.#retries, random())
-    log.debug({ url: this.#request.uri, why, delayMs }, 'next link could not be fetched')
+    this.#reportRequest(why)
     if (delayMs !== null) {
       this.#retries++
       deadlines.set(this, clock.nowMs() + delayMs)

@@ -3,7 +3,7 @@
  *
  * A link to the host the client asked goes to the targets of the hold's route, when the path is one of that route; the
  * network would bring it there too. Any other goes straight to the host it names, which a route whose target is
- * untrusted may reach only where that target may.
+ * untrusted may reach only where that target may. Each request has its line in the log.
  */
 import type { BackendRequest } from '../backend/types.js'
 import { type ClientHead, clientHost } from '../grip/forwarding.js'
@@ -53,6 +53,34 @@ export function linkRequests(
     const forwarded = context.forwarding.forwardLink(address, route, { route, target }, options)
     return forwarded === null ? [] : [{ ...forwarded, target, method, body: null, routePathBeg: route.pathBeg }]
   })
+}
+
+export interface LinkReport {
+  readonly method: 'GET' | 'POST'
+  readonly uri: string
+  /** Of the answer; 0: there was none. */
+  readonly status: number
+  readonly bytes?: number
+  readonly startedMs: number
+  readonly lastIds?: GripLast
+  /** Null: it went well. */
+  readonly fault: string | null
+}
+
+/** Its line in the log, which Pushpin has beside the lines of clients' requests. */
+export function reportLink(context: ShardContext, { route }: LinkOrigin, report: LinkReport): void {
+  const { method, uri, status, bytes = 0, startedMs, lastIds, fault } = report
+  const record = {
+    method,
+    url: uri,
+    route: route.explicitId ? route.id : null,
+    status,
+    bytes,
+    durationMs: Math.round(context.clock.nowMs() - startedMs),
+    ...(lastIds === undefined || lastIds.size === 0 ? {} : { lastIds: Object.fromEntries(lastIds) }),
+    ...(fault === null ? {} : { fault }),
+  }
+  context.log.info(record, 'link')
 }
 
 function directTarget({ protocol, hostname, port }: URL, { untrusted }: Target): Target {

@@ -10,6 +10,8 @@ import type { ZhttpClient } from '../backend/zhttp-client.js'
 import { unreachable } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
 import { Deadlines, TICK_MS } from '../base/deadlines.js'
+import { Gate } from '../base/gate.js'
+import { GONE_CALLS_MAX, GONE_WAITING_MAX } from '../base/limits.js'
 import { openLog } from '../base/log.js'
 import { logFileOf } from '../config/log-file.js'
 import { encodeBusItem } from '../link/bus-item.js'
@@ -231,6 +233,7 @@ class Shard {
       counters: this.#counters,
       report,
       log,
+      goneGate: new Gate(GONE_CALLS_MAX, GONE_WAITING_MAX),
       random: Math.random,
       epochMs: Date.now,
       access: (record) => {

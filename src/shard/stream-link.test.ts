@@ -89,6 +89,23 @@ describe('back-off', () => {
     await client.waitForEnd()
     expect(client.text).toBe('s\n\nFailed to retrieve next link.\n')
     expect([rig.counters.get('link_fetches'), rig.counters.get('link_failures')]).toEqual([6, 1])
+    const lines = await rig.loggedLines('link', 6)
+    expect(lines.map(({ status, fault }) => [status, fault])).toEqual(Array(6).fill([500, 'status 500']))
+  })
+
+  test('each request has its line in the log', async () => {
+    const { rig } = await setUp(
+      linked((call) => call.answer(200, TEXT, 'page'), hold('c; prev-id=1', next())),
+      '*,id=main,prefix=pre- TARGET',
+    )
+    const client = await open(rig)
+    await rig.hub.subscribed('pre-c')
+    rig.hub.publish(hint())
+    await client.waitForEnd()
+    const lines = await rig.loggedLines('link')
+    const page = { method: 'GET', url: 'http://localhost/page', route: 'main' }
+    expect(lines).toMatchObject([{ level: 30, ...page, status: 200, bytes: 4, lastIds: { c: '2' } }])
+    expect(lines[0]).not.toHaveProperty('fault')
   })
 
   test('a page that breaks off in the middle ends the stream', async () => {

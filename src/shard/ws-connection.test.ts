@@ -7,6 +7,7 @@ import uWS from 'uWebSockets.js'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { BackendClient, BackendHandler, BackendRequest } from '../backend/types.js'
 import { Deadlines } from '../base/deadlines.js'
+import { Gate } from '../base/gate.js'
 import { loadSettings } from '../config/load.js'
 import { Forwarding } from '../grip/forwarding.js'
 import { Counters } from '../link/counters.js'
@@ -143,6 +144,7 @@ beforeEach(async () => {
     counters,
     report: idleReport(),
     log: pino({ level: 'error' }, { write: (line: string) => void errors.push(line) }),
+    goneGate: new Gate(1, 1),
     random: () => 0,
     epochMs: () => 1_700_000_000_000,
     access: () => undefined,

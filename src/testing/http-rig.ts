@@ -6,6 +6,8 @@ import { pino } from 'pino'
 import uWS from 'uWebSockets.js'
 import { BackendClients } from '../backend/client.js'
 import { Deadlines } from '../base/deadlines.js'
+import { Gate } from '../base/gate.js'
+import { GONE_CALLS_MAX, GONE_WAITING_MAX } from '../base/limits.js'
 import { loadSettings } from '../config/load.js'
 import type { Settings } from '../config/types.js'
 import { Forwarding } from '../grip/forwarding.js'
@@ -139,13 +141,25 @@ export interface HttpRigOptions {
   readonly conf?: string
   /** In [0, 1); default 0. */
   readonly random?: () => number
+  /** Default: with the limits of a shard. */
+  readonly goneGate?: Gate
 }
+
+/** A line of the log below errors. */
+export interface LogLine {
+  readonly level: number
+  readonly msg: string
+  readonly [field: string]: unknown
+}
+
+const PINO_ERROR = 50
 
 export class HttpRig {
   readonly hub = new MemoryHub()
   readonly counters = new Counters(Counters.allocate(1), 0)
   readonly accesses: AccessRecord[] = []
   readonly errors: unknown[] = []
+  readonly logged: LogLine[] = []
   readonly settings: Settings
   readonly listener: HttpListener
   port = 0
@@ -161,7 +175,7 @@ export class HttpRig {
   private constructor(options: HttpRigOptions, table: RouteTable, relay: ZhttpRelay) {
     this.settings = settingsOf(options.conf ?? '')
     this.#relay = relay
-    const log = pino({ level: 'error' }, { write: (line: string) => void this.errors.push(line) })
+    const log = pino({ level: 'debug' }, { write: (line: string) => this.#takeLine(line) })
     const clock = { nowMs: () => this.#nowMs }
     const zhttp = openShardZhttp({
       shard: 0,
@@ -196,6 +210,7 @@ export class HttpRig {
       counters: this.counters,
       report: idleReport(),
       log,
+      goneGate: options.goneGate ?? new Gate(GONE_CALLS_MAX, GONE_WAITING_MAX),
       random: options.random ?? (() => 0),
       epochMs: () => 1_700_000_000_000,
       access: (record) => {
@@ -234,6 +249,22 @@ export class HttpRig {
   advance(ms: number): void {
     this.#nowMs += ms
     this.#deadlines.advance(this.#nowMs)
+  }
+
+  /** The lines with this text, when there are `count` of them. */
+  async loggedLines(msg: string, count = 1): Promise<readonly LogLine[]> {
+    const found = (): LogLine[] => this.logged.filter((line) => line.msg === msg)
+    return this.#waiters.until(
+      () => (found().length >= count ? found() : undefined),
+      () => `${String(count)} lines ${msg}`,
+    )
+  }
+
+  #takeLine(line: string): void {
+    const parsed = JSON.parse(line) as LogLine
+    if (parsed.level >= PINO_ERROR) this.errors.push(line)
+    else this.logged.push(parsed)
+    this.#waiters.changed()
   }
 
   /** The access record number `count`, from 1. */
