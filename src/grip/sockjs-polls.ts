@@ -90,7 +90,7 @@ export class SockJsPolls<Call extends SockJsAsker> {
     return true
   }
 
-  /** The connection of a request that waits for its answer is gone. A poll takes the session along, as in Pushpin. */
+  /** The connection of a request that waits for its answer is gone. A poll takes the session along. */
   handleAborted(call: Call): void {
     if (this.#waiting !== call) return
     this.#waiting = null

@@ -19,7 +19,7 @@ interface FromHome {
 }
 
 export interface SockJsRelayOptions {
-  readonly sessions: SockJsSessions
+  readonly sessions: Pick<SockJsSessions, 'take'>
   /** Hands the far end of a new channel to another shard. */
   connect(shard: number, port: MessagePort): void
   onError(error: unknown): void
