@@ -1,15 +1,14 @@
 /** The one door to backends: picks who answers by the kind of the target. */
 import { unreachable } from '../base/assert.js'
 import { TargetKind } from '../routing/types.js'
-import { type BackendSettings, HttpBackendClient } from './http-client.js'
+import { HttpBackendClient, type HttpBackendClientOptions } from './http-client.js'
 import { InternalBackendClient, type PublishSink } from './internal-client.js'
 import type { OpenBackendSocket } from './socket-types.js'
 import type { BackendClient, BackendExchange, BackendHandler, BackendRequest } from './types.js'
 import { BackendWebSocket } from './ws-client.js'
 import type { ZhttpClient } from './zhttp-client.js'
 
-export interface BackendClientOptions {
-  readonly settings: BackendSettings
+export interface BackendClientOptions extends HttpBackendClientOptions {
   /** Takes what the demo page publishes. */
   readonly publish: PublishSink
   readonly zhttp: ZhttpClient
@@ -20,10 +19,10 @@ export class BackendClients implements BackendClient {
   readonly #internal: BackendClient
   readonly #zhttp: ZhttpClient
 
-  constructor({ settings, publish, zhttp }: BackendClientOptions) {
-    this.#http = new HttpBackendClient(settings)
-    this.#internal = new InternalBackendClient(publish)
-    this.#zhttp = zhttp
+  constructor(options: BackendClientOptions) {
+    this.#http = new HttpBackendClient(options)
+    this.#internal = new InternalBackendClient(options.publish)
+    this.#zhttp = options.zhttp
   }
 
   request(request: BackendRequest, handler: BackendHandler): BackendExchange {

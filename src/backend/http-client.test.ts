@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import tls from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../base/clock.js'
+import { Deadlines, TICK_MS } from '../base/deadlines.js'
 import { STRANGER_POOLS_MAX } from '../base/limits.js'
 import { parseRoutes } from '../routing/routes.js'
 import type { Target } from '../routing/types.js'
@@ -129,12 +131,43 @@ async function serve(script: (socket: net.Socket, text: string) => void, options
 
 function clientOf(more: { backendTimeout?: number; clientBufferSize?: number } = {}): HttpBackendClient {
   const { backendTimeout = 60, clientBufferSize = 8192 } = more
+  const deadlines = new Deadlines(systemClock.nowMs())
+  const ticks = setInterval(() => {
+    deadlines.advance(systemClock.nowMs())
+  }, TICK_MS)
   const client = new HttpBackendClient({
-    proxy: { backendTimeout, backendKeepAlive: 60, backendConnectionsMax: 10 },
-    runner: { clientBufferSize },
+    settings: {
+      proxy: { backendTimeout, backendKeepAlive: 60, backendConnectionsMax: 10 },
+      runner: { clientBufferSize },
+    },
+    deadlines,
+    clock: systemClock,
+  })
+  closing.push(() => {
+    clearInterval(ticks)
+    return client.close()
+  })
+  return client
+}
+
+/** A client that allows a second of silence, and its time. */
+function timedClient(): { client: HttpBackendClient; pass: (ms: number) => void } {
+  let nowMs = 0
+  const deadlines = new Deadlines(nowMs)
+  const client = new HttpBackendClient({
+    settings: {
+      proxy: { backendTimeout: 1, backendKeepAlive: 60, backendConnectionsMax: 10 },
+      runner: { clientBufferSize: 8192 },
+    },
+    deadlines,
+    clock: { nowMs: () => nowMs },
   })
   closing.push(() => client.close())
-  return client
+  const pass = (ms: number): void => {
+    nowMs += ms
+    deadlines.advance(nowMs)
+  }
+  return { client, pass }
 }
 
 function targetOf(port: number, more: Partial<Target> = {}): Target {
@@ -309,6 +342,53 @@ describe('failures', () => {
     const { handler } = send(clientOf({ backendTimeout: 0.2 }), targetOf(server.port))
     expect(await handler.over()).toEqual(['failure connect-timeout, body sent'])
     await server.untilClosed(0)
+  })
+
+  test('silence in the middle of a body; each chunk begins it anew', async () => {
+    const server = await serve(answerOnHead('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none'))
+    const { client, pass } = timedClient()
+    const { handler } = send(client, targetOf(server.port))
+    await handler.until('data one')
+    pass(900)
+    server.sockets[0]?.write('tw')
+    await handler.until('data tw')
+    pass(900)
+    expect(handler.events).toEqual(['head 200 OK', 'data one', 'data tw'])
+    pass(200)
+    expect(handler.events.at(-1)).toBe('failure connect-timeout, body sent')
+    await server.untilClosed(0)
+  })
+
+  test('a pause of ours is no silence of the backend', async () => {
+    const server = await serve(answerOnHead('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none'))
+    const { client, pass } = timedClient()
+    const { handler, exchange } = send(client, targetOf(server.port))
+    handler.takes = false
+    await handler.until('data one')
+    for (let count = 0; count < 3; count++) pass(1_100)
+    handler.takes = true
+    exchange.resume()
+    pass(900)
+    expect(handler.failure).toBeNull()
+    pass(1_200)
+    expect(handler.events.at(-1)).toBe('failure connect-timeout, body sent')
+  })
+
+  test('a client that is slow with its upload is no silence of the backend, a backend that does not read it is', async () => {
+    const server = await serve((socket) => void socket.pause())
+    const { client, pass } = timedClient()
+    const body = new Readable({ read: () => {} })
+    body.push('first')
+    const { handler } = send(client, targetOf(server.port), { method: 'POST', body })
+    await server.untilText('first')
+    for (let count = 0; count < 3; count++) pass(1_100)
+    expect(handler.events).toEqual([])
+    const paused = once(body, 'pause')
+    body.push(Buffer.alloc(32 << 20))
+    await paused
+    for (let count = 0; count < 3; count++) pass(1_100)
+    expect(await handler.over()).toEqual(['failure connect-timeout'])
+    expect(body.destroyed).toBe(true)
   })
 
   test('an upload that is cut: the body was not sent', async () => {

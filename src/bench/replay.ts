@@ -7,6 +7,8 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { systemClock } from '../base/clock.js'
+import { Deadlines } from '../base/deadlines.js'
 import { HttpBackendClient } from '../backend/http-client.js'
 import { assert } from '../base/assert.js'
 import type { WsRequestEffect } from '../grip/ws-request.js'
@@ -44,8 +46,12 @@ export async function benchReplay(): Promise<void> {
   const sink = fork(new URL('./replay-sink.js', import.meta.url), { execArgv: [] })
   const [port] = (await once(sink, 'message')) as [number]
   const client = new HttpBackendClient({
-    proxy: { backendTimeout: 60, backendKeepAlive: 60, backendConnectionsMax: 1 },
-    runner: { clientBufferSize: 8_192 },
+    settings: {
+      proxy: { backendTimeout: 60, backendKeepAlive: 60, backendConnectionsMax: 1 },
+      runner: { clientBufferSize: 8_192 },
+    },
+    deadlines: new Deadlines(systemClock.nowMs()),
+    clock: systemClock,
   })
   const target = targetOf({ value: `127.0.0.1:${String(port)}`, props: [['over_http', '']] }, () => {})
   const backends: readonly [string, Backend][] = [

@@ -332,8 +332,10 @@ describe('errors', () => {
   })
 
   test('a backend that says nothing for backend_timeout', async () => {
-    const { client, rig } = await setUp(() => {}, { conf: '[proxy]\nbackend_timeout=1\n' })
+    const { client, backend, rig } = await setUp(() => {}, { conf: '[proxy]\nbackend_timeout=1\n' })
     await client.send(GET)
+    await backend.received(1)
+    rig.advance(1_100)
     expect(await exactAnswer(client)).toBe(BAD_GATEWAY)
     expect(rig.counters.get('backend_timeout')).toBe(1)
   })
@@ -374,6 +376,8 @@ describe('errors', () => {
     const rig = await rigOf({ routes: `* ${silent.target} ${backend.target}`, conf: '[proxy]\nbackend_timeout=1\n' })
     const client = await clientOf(rig)
     await client.send(GET)
+    await silent.received(1)
+    rig.advance(1_100)
     expect((await client.readAnswer()).body.toString()).toBe('second')
   })
 

@@ -216,6 +216,8 @@ class Shard {
     this.#routes = routes
     const backend = new BackendClients({
       settings,
+      deadlines: this.#deadlines,
+      clock: systemClock,
       publish: (items) => {
         this.#tell({ kind: 'publish', items: items.map((item) => encodeBusItem(item)) })
       },

@@ -170,6 +170,8 @@ export class HttpRig {
   readonly #relay: ZhttpRelay
   readonly #context: ShardContext
   readonly #deadlines = new Deadlines(0)
+  /** Those of requests under way, which no test counts. */
+  readonly #backendDeadlines = new Deadlines(0)
   #nowMs = 0
 
   private constructor(options: HttpRigOptions, table: RouteTable, relay: ZhttpRelay) {
@@ -191,7 +193,13 @@ export class HttpRig {
         this.errors.push(error)
       },
     })
-    const backend = new BackendClients({ settings: this.settings, publish: () => {}, zhttp })
+    const backend = new BackendClients({
+      settings: this.settings,
+      deadlines: this.#backendDeadlines,
+      clock,
+      publish: () => {},
+      zhttp,
+    })
     this.#context = {
       settings: this.settings,
       routes: () => table,
@@ -249,6 +257,7 @@ export class HttpRig {
   advance(ms: number): void {
     this.#nowMs += ms
     this.#deadlines.advance(this.#nowMs)
+    this.#backendDeadlines.advance(this.#nowMs)
   }
 
   /** The lines with this text, when there are `count` of them. */
