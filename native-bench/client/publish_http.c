@@ -1,4 +1,7 @@
-/* Publishing by POST: one request at a time on each connection. A server that closes after an answer is connected to again. */
+/*
+ * Publishing by POST: one request at a time on each connection, which asks to be kept (Tackboard and Pushpin close it
+ * otherwise). A server that closes after an answer all the same is connected to again.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,7 +222,7 @@ static struct payload build_request(const struct publisher_options *options)
         text_print(&request, "?id=");
         text_add_channel_mark(&request, options->channel, options->channel_count);
     }
-    text_print(&request, " HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+    text_print(&request, " HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: keep-alive\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
                options->port, nchan ? "text/plain" : "application/json", body.length);
     text_add(&request, body.bytes, body.length);
     free(body.bytes);
