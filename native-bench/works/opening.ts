@@ -1,0 +1,53 @@
+/**
+ * WebSockets that are opened and stay open. (Those that are closed again are a work of round trips: `ws-open-close`.)
+ */
+import { treeCpuSeconds } from '../process-tree.js'
+import type { Server, ServerKind } from '../servers/server.js'
+import { errorsOf, roleOf, withClient, withServer } from './work.js'
+import type { Environment, Measure } from './work.js'
+
+/** The load client opens 32 at a time. */
+const COUNT = 6_000
+const COUNT_QUICK = 1_000
+
+export function opening(kind: ServerKind, environment: Environment): Promise<Measure> {
+  const count = environment.quick ? COUNT_QUICK : COUNT
+  return withServer(kind, environment, async (server) => {
+    const args = [...roleOf(server, 'ws'), '--channel=open']
+    const warm = await withClient([...args, `--ws=${count}`], (client) => Promise.resolve(client.ready))
+    // Not even the closings of the warm ones are to be counted.
+    await untilQuiet(server)
+    return withClient([...args, '--ws=1'], async (client) => {
+      const cpuBefore = treeCpuSeconds(server.program.pid)
+      const startedMs = performance.now()
+      const ready = await client.open(count)
+      const seconds = (performance.now() - startedMs) / 1000
+      server.program.assertAlive()
+      const cpuSeconds = treeCpuSeconds(server.program.pid) - cpuBefore
+      if (ready.receivers !== count + 1) throw new Error(`${ready.receivers - 1} of ${count} connections are open`)
+      return {
+        cost: (cpuSeconds * 1e6) / count,
+        rate: count / seconds,
+        p50: null,
+        p99: null,
+        clientCores: null,
+        remarks: [],
+        faults: [...errorsOf(warm.errors), ...errorsOf(ready.errors)],
+      }
+    })
+  })
+}
+
+const SAMPLE_MS = 250
+const QUIET_CPU_SECONDS = 0.02
+const SAMPLES_MAX = 40
+
+async function untilQuiet(server: Server): Promise<void> {
+  let before = treeCpuSeconds(server.program.pid)
+  for (let sample = 0; sample < SAMPLES_MAX; sample++) {
+    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS))
+    const now = treeCpuSeconds(server.program.pid)
+    if (now - before < QUIET_CPU_SECONDS) return
+    before = now
+  }
+}
