@@ -4,6 +4,8 @@
  *   --target=tackboard|pushpin
  *   --only=REGEXP              scenarios whose `area: name` matches
  *   --failures                 prints only what is not a pass
+ *   --write=FILE               writes the matrix of a whole run into this Markdown file, between its marks
+ *   --version=TEXT             of the target, for --write; default: that of package.json, for a Pushpin 1.41
  * for a Pushpin:
  *   --start=COMMAND            shell command that runs one in the foreground, with {routes} {http} {offset} in it;
  *                              default: the environment's CONFORMANCE_START
@@ -15,14 +17,17 @@
  *
  * Exit code 1: a scenario failed that is not a named deviation.
  */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { PROJECT_FOLDER } from '../gateway.js'
+import { writeMatrix } from './matrix-doc.js'
 import { routeLines } from './routes.js'
 import { matrix, outcomeLine, runScenarios } from './runner.js'
 import type { Outcome } from './runner.js'
 import { SCENARIOS, chooseBackendPorts } from './suite.js'
 import { runningPushpin, startPushpin, startTackboard } from './targets.js'
-import type { Target } from './targets.js'
+import type { Target, TargetName } from './targets.js'
 
 const PORT_FLAGS = ['http', 'publish', 'pull', 'sub', 'command'] as const
 
@@ -31,6 +36,8 @@ const { values: flags } = parseArgs({
     target: { type: 'string', default: 'tackboard' },
     only: { type: 'string' },
     failures: { type: 'boolean', default: false },
+    write: { type: 'string' },
+    version: { type: 'string' },
     start: { type: 'string' },
     http: { type: 'string' },
     publish: { type: 'string' },
@@ -46,6 +53,9 @@ const { values: flags } = parseArgs({
 process.exitCode = await main()
 
 async function main(): Promise<number> {
+  if (flags.write !== undefined && flags.only !== undefined)
+    throw new Error('--write wants a whole run, without --only')
+  const date = new Date().toISOString().slice(0, 10)
   const firstPort = flags['backend-ports'] === undefined ? null : Number(flags['backend-ports'])
   const ports = await chooseBackendPorts(firstPort)
   const routes = routeLines(ports)
@@ -64,6 +74,10 @@ async function main(): Promise<number> {
     })
     process.stdout.write(`\n${target.name}\n${matrix(outcomes)}\n`)
     printDeviations(outcomes)
+    if (flags.write !== undefined) {
+      const run = { target: target.name, version: await versionOf(target.name), date, outcomes }
+      await writeFile(flags.write, writeMatrix(await readFile(flags.write, 'utf8'), run))
+    }
     return outcomes.some(({ verdict }) => verdict === 'FAIL') ? 1 : 0
   } finally {
     await target.stop()
@@ -76,6 +90,12 @@ function printDeviations(outcomes: readonly Outcome[]): void {
     const { scenario, reason, row } = deviation
     process.stdout.write(`deviation: ${scenario}: ${reason} (docs/COMPATIBILITY.md: ${row})\n`)
   }
+}
+
+async function versionOf(target: TargetName): Promise<string> {
+  if (flags.version !== undefined) return flags.version
+  if (target === 'pushpin') return '1.41'
+  return (JSON.parse(await readFile(join(PROJECT_FOLDER, 'package.json'), 'utf8')) as { version: string }).version
 }
 
 async function startTarget(routes: readonly string[]): Promise<Target> {
