@@ -15,7 +15,7 @@ export interface BackendClientOptions extends HttpBackendClientOptions {
 }
 
 export class BackendClients implements BackendClient {
-  readonly #http: BackendClient
+  readonly #http: HttpBackendClient
   readonly #internal: BackendClient
   readonly #zhttp: ZhttpClient
 
@@ -45,6 +45,11 @@ export class BackendClients implements BackendClient {
     request.target.kind === TargetKind.Zhttp
       ? this.#zhttp.webSocket(request, handler)
       : new BackendWebSocket(request, handler)
+
+  /** Looks at client_cert and client_key of targets again; what is wrong with them, one text each. */
+  reloadCertificates(): readonly string[] {
+    return this.#http.reloadCertificates()
+  }
 
   async close(): Promise<void> {
     await Promise.all([this.#http.close(), this.#internal.close(), this.#zhttp.close()])

@@ -18,8 +18,13 @@ export function connectFailureKind(error: Error, ssl: boolean): FailureKind {
   return ssl && !NETWORK_ERRORS.has(code) ? FailureKind.Tls : FailureKind.Generic
 }
 
+export interface ClientCertificate {
+  readonly cert?: Buffer
+  readonly key?: Buffer
+}
+
 /** client_cert and client_key of a target, read now. Throws when a file cannot be read. */
-export function clientCertificate(target: Target): { cert?: Buffer; key?: Buffer } {
+export function clientCertificate(target: Target): ClientCertificate {
   return {
     ...(target.clientCert === null ? {} : { cert: readFileSync(target.clientCert) }),
     ...(target.clientKey === null ? {} : { key: readFileSync(target.clientKey) }),

@@ -11,7 +11,7 @@ import { Deadlines, TICK_MS } from '../base/deadlines.js'
 import { STRANGER_POOLS_MAX } from '../base/limits.js'
 import { parseRoutes } from '../routing/routes.js'
 import type { Target } from '../routing/types.js'
-import { CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from '../testing/tls-files.js'
+import { CLIENT_CERT, CLIENT_KEY, DEFAULT_FILES, RENEWED_FILES, SERVER_CERT, SERVER_KEY } from '../testing/tls-files.js'
 import { Waiters } from '../testing/wait.js'
 import { HttpBackendClient } from './http-client.js'
 import type { BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
@@ -617,6 +617,41 @@ describe('TLS', () => {
     const { handler } = send(clientOf(), target)
     expect(await handler.over()).toEqual(['failure tls'])
     expect(handler.failure?.message).toContain('none.crt')
+  })
+
+  test('client certificates that change are for new connections, those that cannot be used for none', async () => {
+    const server = await serve(
+      (socket, text) => {
+        const { subject } = (socket as tls.TLSSocket).getPeerCertificate() as { subject?: { CN?: string } }
+        const head = `HTTP/1.1 200 ${subject?.CN ?? 'nobody'}\r\nContent-Length: 2\r\n\r\n`
+        if (text.endsWith('\r\n\r\n')) socket.write(text.includes('/slow') ? head : `${head}ok`)
+      },
+      { cert: SERVER_CERT, key: SERVER_KEY, requestCert: true, rejectUnauthorized: false },
+    )
+    const files = { clientCert: join(folder, 'changing.crt'), clientKey: join(folder, 'changing.key') }
+    const put = async ({ cert, key }: { readonly cert: string; readonly key: string }): Promise<void> => {
+      await writeFile(files.clientCert, cert)
+      await writeFile(files.clientKey, key)
+    }
+    const target = targetOf(server.port, { ssl: true, insecure: true, ...files })
+    const client = clientOf()
+    const subject = async (): Promise<string | undefined> => (await send(client, target).handler.over())[0]
+
+    await put(DEFAULT_FILES)
+    const slow = send(client, target, { path: '/slow' })
+    await slow.handler.until('head 200 default')
+    expect(client.reloadCertificates()).toEqual([])
+    await put(RENEWED_FILES)
+    expect(await subject()).toBe('head 200 default')
+    expect(client.reloadCertificates()).toEqual([])
+    expect(await subject()).toBe('head 200 renewed')
+    await put({ cert: DEFAULT_FILES.cert, key: 'half a key' })
+    expect(client.reloadCertificates()).toEqual([expect.stringContaining(`127.0.0.1:${String(server.port)}: `)])
+    expect(await subject()).toBe('head 200 renewed')
+    server.sockets[0]?.write('ok')
+    expect(await slow.handler.over()).toEqual(['head 200 default', 'data ok', 'end'])
+    // It had nothing else to do.
+    await server.untilClosed(0)
   })
 
   test('a server that speaks no TLS: tls', async () => {

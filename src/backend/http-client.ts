@@ -1,7 +1,7 @@
 /**
  * Requests to HTTP backends, over undici's dispatch.
  *
- * One pool per origin and set of TLS options. A backend's failure is a value (BackendFailure), classified as the
+ * A backend's failure is a value (BackendFailure), classified as the
  * routes' failover and the WebSocket-over-HTTP retry need it; nothing here throws at its caller, and no handler is
  * called before request() has returned.
  *
@@ -10,30 +10,18 @@
  * 8 ms instead of 1.3).
  */
 import type { Readable } from 'node:stream'
-import { type Dispatcher, Pool, buildConnector } from 'undici'
+import type { Dispatcher, Pool } from 'undici'
 import { assert } from '../base/assert.js'
 import { byteStringOfText } from '../base/bytes.js'
 import type { Clock } from '../base/clock.js'
 import { DeadlineEntry, type Deadlines } from '../base/deadlines.js'
-import { BACKEND_HEADERS_MAX, BACKEND_HEAD_BYTES_MAX, STRANGER_POOLS_MAX } from '../base/limits.js'
-import type { Target } from '../routing/types.js'
+import { BACKEND_HEADERS_MAX } from '../base/limits.js'
 import { hasHeader } from '../wire/headers.js'
 import { statusReason } from '../wire/status-reasons.js'
 import { bodyChunks } from './body-chunks.js'
-import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
-import { policyFault, policyOptions } from './internal-addresses.js'
+import { type BackendSettings, ConnectError, HttpPools } from './http-pools.js'
 import { FailureKind } from './types.js'
 import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
-
-/** What of the settings matters here (config/types.ts: Settings fits). Times in seconds. */
-export interface BackendSettings {
-  readonly proxy: {
-    readonly backendTimeout: number
-    readonly backendKeepAlive: number
-    readonly backendConnectionsMax: number
-  }
-  readonly runner: { readonly clientBufferSize: number }
-}
 
 export interface HttpBackendClientOptions {
   readonly settings: BackendSettings
@@ -50,129 +38,29 @@ interface Silence {
 }
 
 export class HttpBackendClient implements BackendClient {
-  readonly #settings: BackendSettings
+  readonly #pools: HttpPools
   readonly #silence: Silence
-  readonly #pools = new Map<string, Pool>()
-  /** Pool of a target seen before: spares building the key. Targets are frozen values that live with their table. */
-  readonly #poolOfTarget = new WeakMap<Target, Pool>()
-  /** Of targets that are of no route, the one used last at the end. */
-  readonly #strangers = new Map<string, Pool>()
   #closed = false
 
   constructor({ settings, deadlines, clock }: HttpBackendClientOptions) {
-    this.#settings = settings
+    this.#pools = new HttpPools(settings)
     this.#silence = { limitMs: settings.proxy.backendTimeout * 1000, deadlines, clock }
   }
 
   request(request: BackendRequest, handler: BackendHandler): BackendExchange {
     const exchange = new HttpBackendExchange(request, handler, this.#silence)
-    exchange.start(this.#closed ? null : this.#poolFor(request))
+    exchange.start(this.#closed ? null : this.#pools.poolFor(request))
     return exchange
+  }
+
+  /** Looks at client_cert and client_key of targets again; what is wrong with them, one text each. */
+  reloadCertificates(): readonly string[] {
+    return this.#pools.reloadCertificates()
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    const pools = [...this.#pools.values(), ...this.#strangers.values()]
-    this.#pools.clear()
-    this.#strangers.clear()
-    await Promise.all(pools.map((pool) => pool.destroy()))
-  }
-
-  #poolFor({ target, isStranger }: BackendRequest): Pool {
-    return isStranger === true ? this.#strangerPool(target) : this.#pool(target)
-  }
-
-  #strangerPool(target: Target): Pool {
-    const key = poolKey(target)
-    const pool = this.#strangers.get(key) ?? makePool(target, this.#settings)
-    this.#strangers.delete(key)
-    this.#strangers.set(key, pool)
-    if (this.#strangers.size > STRANGER_POOLS_MAX) {
-      const [oldestKey, oldest] = this.#strangers.entries().next().value as [string, Pool]
-      this.#strangers.delete(oldestKey)
-      // What is under way is finished first.
-      oldest.close().catch(() => {})
-    }
-    return pool
-  }
-
-  #pool(target: Target): Pool {
-    let pool = this.#poolOfTarget.get(target)
-    if (pool !== undefined) return pool
-    const key = poolKey(target)
-    pool = this.#pools.get(key)
-    if (pool === undefined) {
-      pool = makePool(target, this.#settings)
-      this.#pools.set(key, pool)
-    }
-    this.#poolOfTarget.set(target, pool)
-    return pool
-  }
-}
-
-function poolKey(target: Target): string {
-  const { host, port, ssl, untrusted, insecure, trustConnectHost, clientCert, clientKey } = target
-  return JSON.stringify([host, port, ssl, untrusted, insecure, trustConnectHost, clientCert, clientKey])
-}
-
-function makePool(target: Target, settings: BackendSettings): Pool {
-  const host = target.host.includes(':') ? `[${target.host}]` : target.host
-  const { backendConnectionsMax, backendKeepAlive } = settings.proxy
-  const keepAliveTimeoutMs = Math.max(backendKeepAlive * 1000, 1)
-  return new Pool(`${target.ssl ? 'https' : 'http'}://${host}:${String(target.port)}`, {
-    connections: backendConnectionsMax,
-    pipelining: 1,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    keepAliveMaxTimeout: keepAliveTimeoutMs,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxHeaderSize: Math.max(BACKEND_HEAD_BYTES_MAX, settings.runner.clientBufferSize),
-    connect: makeConnector(target),
-  })
-}
-
-/** Errors while connecting get their class here, where TCP and TLS can still be told apart. */
-class ConnectError extends Error {
-  readonly kind: FailureKind
-
-  constructor(kind: FailureKind, cause: Error) {
-    super(cause.message === '' ? ((cause as NodeJS.ErrnoException).code ?? cause.name) : cause.message, { cause })
-    this.kind = kind
-  }
-}
-
-function makeConnector(target: Target): buildConnector.connector {
-  let connect: buildConnector.connector | Error
-  const blocked = policyFault(target)
-  try {
-    connect = buildConnector({
-      timeout: CONNECT_TIMEOUT_MS,
-      ...(target.ssl ? { rejectUnauthorized: !target.insecure } : {}),
-      ...policyOptions(target),
-      ...clientCertificate(target),
-    })
-  } catch (error) {
-    connect = error as Error
-  }
-  return (options, callback) => {
-    if (blocked !== null) {
-      const failure = new ConnectError(FailureKind.Policy, blocked)
-      setImmediate(() => {
-        callback(failure, null)
-      })
-      return
-    }
-    if (connect instanceof Error) {
-      const failure = new ConnectError(FailureKind.Tls, connect)
-      setImmediate(() => {
-        callback(failure, null)
-      })
-      return
-    }
-    connect(options, (error: Error | null, socket) => {
-      if (error === null) callback(null, socket)
-      else callback(new ConnectError(connectFailureKind(error, target.ssl), error), null)
-    })
+    await this.#pools.close()
   }
 }
 

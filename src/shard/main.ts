@@ -83,6 +83,7 @@ class Shard {
   readonly #listeners: Listeners
   readonly #routes: ShardRoutes
   readonly #context: ShardContext
+  readonly #backend: BackendClients
   readonly #webSockets: WsShared
   readonly #http: HttpListener
   readonly #sockJs: SockJsSessions
@@ -223,6 +224,7 @@ class Shard {
       },
       zhttp: this.#openZhttp(),
     })
+    this.#backend = backend
     this.#context = {
       settings,
       routes: () => routes.table,
@@ -327,6 +329,7 @@ class Shard {
           break
         case 'routes':
           this.#routes.replace(message.text)
+          this.#reloadClientCertificates()
           break
         case 'sockjs':
           this.#relay.serve(message.port)
@@ -349,6 +352,13 @@ class Shard {
     } catch (error) {
       this.#log.log.error({ err: error }, `${message.kind} failed; everything stays as it was`)
     }
+  }
+
+  /** All shards find the same; one says what is wrong. */
+  #reloadClientCertificates(): void {
+    const faults = this.#backend.reloadCertificates()
+    if (this.#start.shard !== 0) return
+    for (const fault of faults) this.#log.log.error(`client certificate stays as it is: ${fault}`)
   }
 
   #attach(app: uWS.TemplatedApp, ssl: boolean): void {

@@ -1,6 +1,9 @@
 /** What a running gateway reads again: routes, keys, certificates, log files; and that nothing open notices. */
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import https from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
@@ -209,6 +212,46 @@ describe('certificates', () => {
     await gateway.stop()
     for (const client of [before, after]) expect(await client.closed).toMatchObject({ code: 1001 })
   })
+})
+
+test('SIGHUP: backends are shown the new client certificate', async () => {
+  const backend = https.createServer(
+    { ...DEFAULT_FILES, requestCert: true, rejectUnauthorized: false },
+    (request, response) => {
+      const { subject } = (request.socket as tls.TLSSocket).getPeerCertificate() as { subject?: { CN?: string } }
+      response.end(subject?.CN)
+    },
+  )
+  backend.listen(0, '127.0.0.1')
+  await once(backend, 'listening')
+  const folder = await mkdtemp(join(tmpdir(), 'tackboard-reload-'))
+  cleanups.push(async () => {
+    backend.closeAllConnections()
+    backend.close()
+    await rm(folder, { recursive: true })
+  })
+  const put = async ({ cert, key }: { readonly cert: string; readonly key: string }): Promise<void> => {
+    await writeFile(join(folder, 'client.crt'), cert)
+    await writeFile(join(folder, 'client.key'), key)
+  }
+  await put(DEFAULT_FILES)
+  const { port } = backend.address() as AddressInfo
+  const files = `client_cert=${join(folder, 'client.crt')},client_key=${join(folder, 'client.key')}`
+  const file = await routesFile(`* 127.0.0.1:${String(port)},ssl,insecure,${files}`)
+  const gateway = await start({ routesFile: file })
+  expect(await bodyOf(gateway, '/')).toBe('default')
+
+  await writeFile(join(folder, 'client.key'), RENEWED_FILES.key)
+  gateway.signal('SIGHUP')
+  await logged(gateway, 'client certificate stays as it is: 127.0.0.1:')
+  expect(await bodyOf(gateway, '/')).toBe('default')
+
+  await put(RENEWED_FILES)
+  gateway.signal('SIGHUP')
+  await poll(
+    async () => (await bodyOf(gateway, '/')) === 'renewed' || undefined,
+    () => 'the new certificate',
+  )
 })
 
 function nameAt(port: number, servername = ''): Promise<string> {
