@@ -38,7 +38,7 @@ test('callbacks', () => {
 test('payloads of sends', () => {
   const body = Buffer.from('x&d=%5B%22a%2B+%22%5D&d=2')
   expect(sockJsPayload('POST', 'xhr_send', '?d=q', body)).toBe(body)
-  expect(sockJsPayload('POST', 'jsonp_send', '', body).toString()).toBe('["a++"]')
+  expect(sockJsPayload('POST', 'jsonp_send', '', body).toString()).toBe('["a+ "]')
   expect(sockJsPayload('GET', 'jsonp_send', '?d=%5B%22q%22%5D', body).toString()).toBe('["q"]')
   expect(sockJsPayload('POST', 'jsonp_send', '', Buffer.from('[1]')).length).toBe(0)
 })

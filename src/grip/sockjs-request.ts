@@ -47,14 +47,14 @@ export function sockJsCallback(what: string, query: string): string | null {
   return callback === null || callback === '' ? null : callback
 }
 
-/** The messages of a send: the body, a form's field `d`, or a query's. */
+/** The messages of a send: the body, a form's field `d`, in which a plus is a space as browsers write it, or a query's. */
 export function sockJsPayload(method: string, what: string, query: string, body: Buffer): Buffer {
   if (method !== 'POST') return Buffer.from(decode(queryValue(query, 'd') ?? ''), 'latin1')
   if (what !== 'jsonp_send') return body
   for (const field of body.toString('latin1').split('&')) {
     const equal = field.indexOf('=')
     if (equal === -1 || decode(field.slice(0, equal)) !== 'd') continue
-    const bytes = Buffer.from(decode(field.slice(equal + 1)), 'latin1')
+    const bytes = Buffer.from(decode(field.slice(equal + 1).replaceAll('+', ' ')), 'latin1')
     return Buffer.from(bytes.toString('utf8'))
   }
   return Buffer.alloc(0)

@@ -35,11 +35,11 @@ export class SockJsLog {
     return this.#told.get(channel) ?? []
   }
 
-  /** Until the backend has been told this; everything it was told by then. */
-  until(channel: string, what: string | RegExp): Promise<readonly string[]> {
+  /** Until the backend has been told this so many times; everything it was told by then. */
+  until(channel: string, what: string | RegExp, times = 1): Promise<readonly string[]> {
     const isIt = (text: string): boolean => (typeof what === 'string' ? text === what : what.test(text))
     return this.#waiters.until(
-      () => (this.of(channel).some(isIt) ? this.of(channel) : undefined),
+      () => (this.of(channel).filter(isIt).length >= times ? this.of(channel) : undefined),
       () =>
         `${String(what)} of ${channel}; there are ${JSON.stringify(this.of(channel).map((text) => text.slice(0, 99)))}`,
     )
@@ -73,8 +73,25 @@ function answerOverHttp(log: SockJsLog, url: string, body: Buffer): { headers: R
   return { headers, body: Buffer.concat(answers) }
 }
 
-export async function startOverHttp(log: SockJsLog): Promise<SockJsBackend> {
+export interface ServedFile {
+  readonly type: string
+  readonly body: string
+}
+
+/** `files`: by path, for GET; what else is asked for by GET is not there. */
+export async function startOverHttp(
+  log: SockJsLog,
+  files: ReadonlyMap<string, ServedFile> = new Map(),
+): Promise<SockJsBackend> {
   const backend = await ScriptedBackend.start((call) => {
+    if (call.method === 'GET') {
+      const file = files.get(call.url)
+      return call.answer(
+        file === undefined ? 404 : 200,
+        { 'Content-Type': file?.type ?? 'text/plain' },
+        file?.body ?? '',
+      )
+    }
     const { headers, body } = answerOverHttp(log, call.url, call.body)
     call.answer(200, headers, body)
   })

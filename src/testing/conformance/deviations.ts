@@ -134,6 +134,17 @@ const TACKBOARD: readonly Deviation[] = [
     row: 'a held stream without a body',
     shows: ['cut off', '201 Made', ['X-A: 1'], 'hello'],
   },
+  {
+    scenario: 'SockJS: JSON-P',
+    reason: 'a plus in a form is a space, and so browsers write spaces',
+    row: 'SockJS: what a form sends (`jsonp_send`) has `+` for its spaces',
+    shows: [
+      '200 application/javascript /**/_jp.a("o");\n',
+      '200 text/plain ok',
+      '200 application/javascript /**/_jp.b("a[\\"a& b\\"]");\n',
+      '400 text/plain Payload expected\n',
+    ],
+  },
   jsonpRefused('JSON-P: a line break in a header of _headers', '_headers'),
   jsonpRefused('JSON-P: a method that is no token reaches the backend', '_method'),
   {
