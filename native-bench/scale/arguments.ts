@@ -1,7 +1,7 @@
 /** The flags of `npm run bench:native -- scale`. */
 import { parseFlags, wholeNumber } from '../flags.js'
 
-export const SCALE_USAGE = `       bench:native scale [--steps=2000,4000,8000,16000] [--storms=4000,8000] [--settle=SECONDS] [--idle=SECONDS]
+export const SCALE_USAGE = `       bench:native scale [--steps=2000,4000,8000,12000,16000] [--storms=4000,8000] [--settle=SECONDS] [--idle=SECONDS]
                     [--quick] [--json=FILE] [--write=docs/SCALE.md] [--base-port=N] [--tackboard-conf=section.key=value …]
 `
 
@@ -22,7 +22,11 @@ export interface ScaleOptions {
 export function parseScaleArguments(args: readonly string[]): ScaleOptions {
   const flags = parseFlags(args, ['steps', 'storms', 'settle', 'idle', 'json', 'write', 'base-port'], ['quick'])
   const quick = flags.values.has('quick')
-  const steps = counts(flags.values.get('steps'), 'steps', quick ? [500, 1_000, 2_000] : [2_000, 4_000, 8_000, 16_000])
+  const steps = counts(
+    flags.values.get('steps'),
+    'steps',
+    quick ? [500, 1_000, 2_000] : [2_000, 4_000, 8_000, 12_000, 16_000],
+  )
   if (steps.length < 2) throw new Error('--steps wants two counts or more')
   return {
     steps,

@@ -15,8 +15,16 @@ describe('a fitted line', () => {
       { x: 1, y: 2 },
       { x: 2, y: 0 },
     ])
-    expect(line.each).toBeCloseTo(0)
-    expect(line.residual).toBeCloseTo(4 / 3)
+    expect(line).toEqual({ base: 0, each: 0, residual: 2 })
+  })
+
+  it('is not turned by one point that is off', () => {
+    const { base, each, residual } = fitLine(
+      [2, 4, 8, 12, 16].map((x) => ({ x, y: 100 + 3 * x + (x === 16 ? 40 : 0) })),
+    )
+    expect(base).toBeCloseTo(100)
+    expect(each).toBeCloseTo(3)
+    expect(residual).toBeCloseTo(40)
   })
 
   it('wants two different places', () => {
