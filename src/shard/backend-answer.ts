@@ -1,5 +1,6 @@
 /** A backend's answer, as far as it has come and is not yet written. */
 import { Buffer } from 'node:buffer'
+import type { JsonpScript } from '../grip/jsonp-response.js'
 import { headerValue } from '../wire/headers.js'
 import type { ResponseHead } from './http-writer.js'
 
@@ -9,6 +10,8 @@ export class BackendAnswer {
   head: ResponseHead = NO_HEAD
   /** Of the body that is kept. */
   bodyBytes = 0
+  /** The relayed body goes through it; null: as it is. */
+  script: JsonpScript | null = null
   #body: Buffer[] = []
 
   add(chunk: Buffer): void {

@@ -22,7 +22,6 @@ import {
   requestFailed,
 } from '../grip/http-session.js'
 import type { Route, Target } from '../routing/types.js'
-import type { JsonpScript } from '../grip/jsonp-response.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
 import { BackendAnswer } from './backend-answer.js'
 import { type AnsweredRequest, prepareHold, streamedInstruct } from './begin-hold.js'
@@ -32,9 +31,10 @@ import type { ShardContext } from './context.js'
 import { tellGoneAtOnce } from './gone-link.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { HttpUpload, type PulsedUpload } from './http-upload.js'
-import { HttpWriter, type ResponseHead, hasNoBody, writeAnswer } from './http-writer.js'
+import { HttpWriter, hasNoBody, writeAnswer } from './http-writer.js'
 import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
+import { type Relay, endRelay, relayChunk, relayWhole, startRelay } from './relay.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import { ResponseSlot, type SlotOwner } from './response-slot.js'
 import { SockJsExchange } from './sockjs-exchange.js'
@@ -68,8 +68,6 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   readonly #received = new BackendAnswer()
   #isWhole = false
   #writer: HttpWriter | null = null
-  /** The relayed body goes through it; null: as it is. */
-  #script: JsonpScript | null = null
 
   /** A new request: inside the request callback of uWebSockets.js only, `req` is gone afterwards. Or one to be retried. */
   constructor(shared: HttpShared, client: NewClient | WaitingClient) {
@@ -352,7 +350,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         return true
       case State.Relaying:
       case State.Streaming:
-        return this.#client.isHead || (this.#writer as HttpWriter).write(this.#script?.body(chunk) ?? chunk)
+        return this.#client.isHead || relayChunk(this.#writer as HttpWriter, this.#received, chunk)
       case State.Collecting:
         this.#received.add(chunk)
         return this.#received.bodyBytes <= GRIP_RESPONSE_BYTES_MAX || this.#overflow()
@@ -366,51 +364,27 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   /** The whole answer has come before anything was written. */
   #relayWhole(): void {
-    const head = this.#relayedHead()
-    const body = this.#scripted(this.#received.takeBody(), true)
-    const length = this.#client.isHead ? this.#received.declaredLength : body.length
     this.#writer = new HttpWriter(this.#slot, null, () => {})
     this.#closeUpload()
-    this.#writer.whole(head, body, length, this.#client.answerOptions(this.#slot))
+    relayWhole(this.#relay(), this.#writer)
     this.#finishRelay()
   }
 
   #startRelay(): void {
     if (this.#client.isHead || hasNoBody(this.#received.head.status)) return
     this.#state = State.Relaying
-    const first = this.#scripted(this.#received.takeBody(), false)
-    this.#startBody(this.#relayedHead(), this.#script === null ? this.#received.declaredLength : null, first)
-  }
-
-  #relayedHead(): ResponseHead {
-    const head = this.#client.crossOrigin?.crossOrigin.relayed(this.#received.head) ?? this.#received.head
-    return { ...head, headers: relayedHeaders(head.headers) }
-  }
-
-  /** What of the body is there, begun as a script where the client wants one. */
-  #scripted(body: Buffer, isWhole: boolean): Buffer {
-    const script = this.#client.crossOrigin?.crossOrigin.script(this.#received.head) ?? null
-    if (script === null) return body
-    this.#script = script.rest
-    const pieces = [script.start, script.rest.body(body)]
-    return Buffer.concat(isWhole ? [...pieces, script.rest.end()] : pieces)
-  }
-
-  #startBody(head: ResponseHead, total: number | null, first: Buffer): void {
-    const writer = new HttpWriter(this.#slot, total, () => {
+    this.#writer = startRelay(this.#relay(), () => {
       this.#backend?.resume()
     })
-    this.#writer = writer
-    const close = this.#client.isCloseAsked || this.#slot.isClosing
-    const headers = close ? [...head.headers, 'Connection', 'close'] : head.headers
-    writer.start({ ...head, headers }, first)
+  }
+
+  #relay(): Relay {
+    return { client: this.#client, slot: this.#slot, received: this.#received }
   }
 
   #endRelay(): void {
-    const writer = this.#writer as HttpWriter
     this.#closeUpload()
-    if (this.#script !== null) writer.write(this.#script.end())
-    writer.end()
+    endRelay(this.#writer as HttpWriter, this.#received)
     if (!this.#slot.isOpen) this.#finishRelay()
   }
 
