@@ -1,4 +1,5 @@
 /** Runs scenarios against a target, side by side, and says of each: pass, FAIL or deviation. */
+import { setTimeout } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { deviationOf } from './deviations.js'
 import type { Deviation } from './deviations.js'
@@ -19,6 +20,9 @@ export interface Outcome {
 
 /** The processor is shared by the gateway, the backends and the clients. */
 const SIDE_BY_SIDE = 24
+
+/** A scenario waits for what a target may never do. The slowest takes half of it on a busy machine. */
+const SCENARIO_DEADLINE_MS = 75_000
 
 export interface RunOptions {
   readonly only?: RegExp
@@ -64,7 +68,7 @@ async function runOne(scenario: Scenario, world: World): Promise<Outcome> {
     return judged('FAIL', detail)
   }
   try {
-    const seen = await scenario.run(world)
+    const seen = await withDeadline(scenario.run(world))
     if (isDeepStrictEqual(seen, scenario.expected)) {
       const isOld = deviation !== null && deviation.sometimes !== true
       return isOld ? judged('FAIL', 'listed as a deviation, but there is none') : judged('pass', '')
@@ -77,6 +81,21 @@ async function runOne(scenario: Scenario, world: World): Promise<Outcome> {
     return failed((error as Error).message)
   } finally {
     await world.end()
+  }
+}
+
+async function withDeadline<T>(seen: Promise<T>): Promise<T> {
+  const over = new AbortController()
+  const late = setTimeout(SCENARIO_DEADLINE_MS, undefined, { signal: over.signal }).then(
+    () => {
+      throw new Error(`not over within ${SCENARIO_DEADLINE_MS} ms`)
+    },
+    () => seen,
+  )
+  try {
+    return await Promise.race([seen, late])
+  } finally {
+    over.abort()
   }
 }
 
