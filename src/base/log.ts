@@ -15,6 +15,11 @@ export type Log = Logger
 /** Pushpin's levels 0..4 by name. */
 const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const
 
+/** Of a level of Pushpin; those above the finest are the finest. */
+export function logLevelName(level: number): (typeof LEVELS)[number] {
+  return LEVELS[Math.max(0, Math.min(level, LEVELS.length - 1))] as (typeof LEVELS)[number]
+}
+
 const FLUSH_MS = 200
 
 /** How much is gathered before it is written, and how much one write may take, in bytes. */
@@ -49,7 +54,7 @@ export interface OpenLog {
 
 /** Throws when the file cannot be opened, naming it. */
 export function openLog(options: LogOptions): OpenLog {
-  const level = LEVELS[Math.max(0, Math.min(options.level, LEVELS.length - 1))] as string
+  const level = logLevelName(options.level)
   const base = { ...options.bindings }
   if (options.file === null && isatty(1)) {
     const stream = pinoPretty()

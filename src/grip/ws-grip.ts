@@ -17,6 +17,7 @@ export interface WsGripConfig {
   readonly channelPrefix: string
   readonly implicitChannels: readonly string[]
   readonly subscriptionMax: number
+  readonly onSubscriptionRefused?: () => void
   readonly debug: boolean
   readonly random: () => number
 }
@@ -139,7 +140,7 @@ export class WsGrip {
 
   #subscribe(channel: string, filters: readonly string[]): void {
     // At the cap even a channel that is held already is refused, as in Pushpin.
-    if (this.#channels.length >= this.#config.subscriptionMax) return
+    if (this.#channels.length >= this.#config.subscriptionMax) return this.#config.onSubscriptionRefused?.()
     if (filters.length > CHANNEL_FILTERS_MAX) {
       this.#closeReasonDue ??= this.#config.debug ? `too many filters for channel '${channel}'` : ''
       return

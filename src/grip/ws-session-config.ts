@@ -14,6 +14,8 @@ export interface WsSessionConfig {
   readonly isPolled?: boolean
   /** Channels a session may hold. */
   readonly subscriptionMax: number
+  /** The backend has asked for one more than that. */
+  readonly onSubscriptionRefused?: () => void
   /** A longer client message drops the connection. */
   readonly messageBytesMax: number
   /** What may wait for the backend, a fixed sum per message included; above it the connection is dropped. */

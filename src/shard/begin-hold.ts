@@ -9,6 +9,7 @@ import { HeldStream } from './held-stream.js'
 import type { HttpShared } from './http-shared.js'
 import type { RequestRecord } from './request-record.js'
 import type { ResponseSlot } from './response-slot.js'
+import { logTooManySubscriptions } from './route-log.js'
 
 export interface AnsweredRequest {
   readonly client: ClientRequest
@@ -25,6 +26,10 @@ export function prepareHold(
   { instruct, channels }: InstructVerdict & { kind: 'hold' },
   isStreamed: boolean,
 ): () => void {
+  const { context } = shared
+  if (instruct.channels.length > context.settings.handler.connectionSubscriptionMax) {
+    logTooManySubscriptions(context, session.route, 'httpsession')
+  }
   const filters = holdFilters(session, instruct)
   if (instruct.hold !== 'response') {
     const opening = { instruct: streamedInstruct(instruct, client), isStreamed, filters, record }

@@ -20,6 +20,7 @@ import type { HttpShared } from './http-shared.js'
 import { type LinkFetch, type PageFollower, type PageRequest, pageKey } from './link-fetch.js'
 import type { LinkOrigin } from './link-request.js'
 import type { LinkBucket, TimedStream } from './link-timeouts.js'
+import { logTooManySubscriptions } from './route-log.js'
 import type { UpdatedSession } from './updates.js'
 
 /** The stream as its link sees it. */
@@ -231,8 +232,11 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     const fault = unlinkedPrevId({ hold: this.#hold, nextLink: this.#nextLink, channels: this.#channels })
     if (fault !== null) return this.#stream.endWith(fault)
     this.#state = State.Joining
-    const { hub, settings } = this.#shared.context
-    const named = this.#channels.slice(0, settings.handler.connectionSubscriptionMax)
+    const { context } = this.#shared
+    const { hub, settings } = context
+    const max = settings.handler.connectionSubscriptionMax
+    if (this.#channels.length > max) logTooManySubscriptions(context, this.#origin.route, 'httpsession')
+    const named = this.#channels.slice(0, max)
     this.#channels = []
     const { requests, dropped } = replaceHold(this.#stream.subscriptions, named, this.#naming)
     for (const name of dropped) hub.unsubscribe(this.#stream, name)

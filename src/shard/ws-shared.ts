@@ -12,6 +12,7 @@ import type { Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
 import { writeHeaders } from './native-headers.js'
 import type { Report } from './report.js'
+import { logTooManySubscriptions } from './route-log.js'
 import { UpgradeShield } from './upgrade-shield.js'
 import type { WsClientSide } from './ws-client-side.js'
 
@@ -73,6 +74,9 @@ export class WsShared {
       oneEvent: target.oneEvent,
       debug: route.debug || settings.proxy.debug,
       subscriptionMax: settings.handler.connectionSubscriptionMax,
+      onSubscriptionRefused: () => {
+        logTooManySubscriptions(context, route, 'wssession')
+      },
       messageBytesMax: WS_MESSAGE_BYTES_MAX,
       bufferBytesMax: settings.proxy.wsBufferMax,
       random: () => context.random(),
