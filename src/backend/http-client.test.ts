@@ -250,6 +250,20 @@ describe('answers', () => {
     expect(await again.handler.over()).toEqual(['head 200 OK', 'end'])
   })
 
+  test.each([
+    ['POST', 'connection: keep-alive', '0'],
+    ['PATCH', 'connection: keep-alive', '0'],
+    ['DELETE', 'connection: keep-alive', null],
+    ['PURGE', 'connection: keep-alive', null],
+    ['HEAD', 'connection: close', null],
+  ])('what undici adds to a %s without a body', async (method, connection, length) => {
+    const server = await serve(answerOnHead('HTTP/1.1 204 None\r\n\r\n'))
+    await send(clientOf(), targetOf(server.port), { method }).handler.over()
+    const head = server.text(0).toLowerCase()
+    expect(head).toContain(`\r\n${connection}\r\n`)
+    expect(/content-length: (\d+)/.exec(head)?.[1] ?? null).toBe(length)
+  })
+
   test('a kept connection is used again', async () => {
     const server = await serve(answerOnHead(OK))
     const client = clientOf()

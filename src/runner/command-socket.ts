@@ -4,14 +4,20 @@
  * A ROUTER and not a REP, which stops for good when a request is left without its reply. Pushpin leaves what it cannot
  * read without one, and a REQ peer then waits for ever; here it is told what is wrong (`bad-request`).
  *
- * A request's parts are its way back (the peer, and what stood in front of an empty part), the empty part, and one part of
- * content. Requests are worked on side by side, up to a limit, above which no further one is read.
+ * Requests are worked on side by side, up to a limit, above which no further one is read.
  */
 import { Buffer } from 'node:buffer'
 import { Router } from 'zeromq'
 import { COMMANDS_PENDING_MAX } from '../base/limits.js'
 import type { Log } from '../base/log.js'
-import { decodeZrpcRequest, encodeZrpcReply, isZrpcFault, type ZrpcReply, type ZrpcRequest } from '../wire/zrpc.js'
+import {
+  decodeZrpcRequest,
+  encodeZrpcReply,
+  isZrpcFault,
+  splitZrpcParts,
+  type ZrpcReply,
+  type ZrpcRequest,
+} from '../wire/zrpc.js'
 import { failed } from './commands.js'
 import { Warnings } from './warnings.js'
 import { bindSocket } from './zmq-bind.js'
@@ -102,7 +108,7 @@ class CommandServer {
   }
 
   async #answer(parts: readonly Buffer[]): Promise<void> {
-    const { way, content } = splitEnvelope(parts)
+    const { way, content } = splitZrpcParts(parts)
     const reply = await this.#replyTo(content)
     if (this.#closed) return
     try {
@@ -134,12 +140,3 @@ class CommandServer {
 }
 
 const EMPTY = Buffer.alloc(0)
-
-/** What goes in front of the reply, and the content; null: it is not one part, or nothing separates it. */
-function splitEnvelope(parts: readonly Buffer[]): { readonly way: readonly Buffer[]; readonly content: Buffer | null } {
-  // The first part names the peer.
-  const separator = parts.findIndex((part, index) => index > 0 && part.length === 0)
-  if (separator === -1) return { way: parts.slice(0, 1), content: null }
-  const content = parts.length === separator + 2 ? (parts[separator + 1] as Buffer) : null
-  return { way: parts.slice(0, separator + 1), content }
-}

@@ -9,7 +9,8 @@ import type { Buffer } from 'node:buffer'
 import { XPublisher } from 'zeromq'
 import { STATS_PACKETS_MAX } from '../base/limits.js'
 import type { Log } from '../base/log.js'
-import { encodeStatsPacket, type StatsFormat, type StatsPacket, StatsType } from '../wire/stats-packet.js'
+import { encodeStatsPacket, type StatsFormat, type StatsPacket, type StatsType } from '../wire/stats-packet.js'
+import { StatsSubscriptions } from '../wire/stats-subscriptions.js'
 import { freeSocketPath } from './socket-path.js'
 import { bindSocket } from './zmq-bind.js'
 
@@ -27,16 +28,13 @@ export interface StatsPublisherOptions {
   readonly packetsMax?: number
 }
 
-const TYPES = Object.values(StatsType)
 /** So many packets are sent before others get their turn of the loop. */
 const TURN_PACKETS = 500
 
 export class StatsPublisher {
   readonly #options: StatsPublisherOptions
   readonly #socket: XPublisher
-  /** Prefixes that somebody has subscribed to. */
-  readonly #prefixes = new Set<string>()
-  #wanted: ReadonlySet<StatsType> = new Set()
+  readonly #subscriptions = new StatsSubscriptions()
   #queue: Buffer[] = []
   #isSending = false
   #isClosed = false
@@ -73,12 +71,12 @@ export class StatsPublisher {
   }
 
   isWanted(type: StatsType): boolean {
-    return this.#wanted.has(type)
+    return this.#subscriptions.wanted.has(type)
   }
 
   /** Costs nothing when nobody listens to packets of that type. */
   publish(packet: StatsPacket): void {
-    if (!this.#wanted.has(packet.type)) return
+    if (!this.#subscriptions.wanted.has(packet.type)) return
     if (this.#queue.length >= (this.#options.packetsMax ?? STATS_PACKETS_MAX)) {
       this.lost++
       return
@@ -154,21 +152,7 @@ export class StatsPublisher {
 
   #handleSubscription(message: Buffer): void {
     if (this.#isLossy) this.#setLossy(false)
-    const prefix = message.toString('latin1', 1)
-    if (message[0] === 1) this.#prefixes.add(prefix)
-    else this.#prefixes.delete(prefix)
-    const wanted = new Set(TYPES.filter((type) => this.#isSubscribed(type)))
-    const isSame =
-      wanted.size === this.#wanted.size && TYPES.every((type) => wanted.has(type) === this.#wanted.has(type))
-    this.#wanted = wanted
-    if (!isSame) this.#options.onWanted(wanted)
-  }
-
-  /** A prefix may be shorter than the type, or name more than it. */
-  #isSubscribed(type: StatsType): boolean {
-    const head = `${type} `
-    for (const prefix of this.#prefixes) if (head.startsWith(prefix) || prefix.startsWith(head)) return true
-    return false
+    if (this.#subscriptions.handleFrame(message)) this.#options.onWanted(this.#subscriptions.wanted)
   }
 }
 

@@ -2,10 +2,9 @@
 import { Readable } from 'node:stream'
 import type { Buffer } from 'node:buffer'
 import { GRIP_REQUEST_BYTES_MAX } from '../base/limits.js'
-import { type ClientHead, clientHost } from '../grip/forwarding.js'
+import type { ClientHead } from '../grip/forwarding.js'
 import { type HttpAnswer, badRequest, routeNotFound } from '../grip/http-session.js'
 import { type SockJsPath, readSockJsPath } from '../grip/sockjs-request.js'
-import { parseHostPort } from '../routing/host.js'
 import { encodePath } from '../routing/path.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
@@ -14,7 +13,7 @@ import type { ShardContext } from './context.js'
 import { type CrossOriginRequest, crossOriginOf } from './cross-origin.js'
 import type { HttpUpload } from './http-upload.js'
 import type { AnswerOptions } from './http-writer.js'
-import { matchRoute, routeById } from './match-route.js'
+import { hostNameOf, matchRoute, routeById } from './match-route.js'
 import type { RequestRecord } from './request-record.js'
 import type { ResponseSlot } from './response-slot.js'
 
@@ -116,11 +115,6 @@ export class ClientRequest {
     this.crossOrigin = this.sockJsPath() === null ? crossOriginOf(context, this.head, route) : null
     const fault = this.crossOrigin?.fault ?? null
     if (fault !== null) return fault
-    return route === null ? routeNotFound(this.#hostName()) : null
-  }
-
-  #hostName(): string {
-    const host = clientHost(this.head)
-    return parseHostPort(host)?.host ?? host
+    return route === null ? routeNotFound(hostNameOf(this.head)) : null
   }
 }

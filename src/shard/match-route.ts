@@ -33,6 +33,12 @@ function routeByHost(context: ShardContext, head: ClientHead, proto: 'http' | 'w
   })
 }
 
+/** The host that the client asked, without its port. */
+export function hostNameOf(head: ClientHead): string {
+  const host = clientHost(head)
+  return parseHostPort(host)?.host ?? host
+}
+
 /** The id that a route was given, or empty: what deliveries are counted and limited by. */
 export function statsRouteOf(route: Route | null): string {
   return route !== null && route.explicitId ? route.id : ''

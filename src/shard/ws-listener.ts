@@ -7,13 +7,12 @@ import uWS from 'uWebSockets.js'
 import { WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
 import { unreachable } from '../base/assert.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
-import { clientHost } from '../grip/forwarding.js'
 import { readSockJsPath, sockJsParts } from '../grip/sockjs-request.js'
 import { encodePath } from '../routing/path.js'
 import type { SocketOwner, Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
 import { copyClientHead, isWebSocketRequest } from './client-head.js'
-import { matchRoute } from './match-route.js'
+import { hostNameOf, matchRoute } from './match-route.js'
 import { NativeUpgrade, type NativeUpgradeParts, type WsUserData } from './native-upgrade.js'
 import { FramedUpgrade } from './sockjs-framed.js'
 import type { WsClientSide } from './ws-client-side.js'
@@ -144,7 +143,7 @@ function handleUpgrade(
       return
     }
     if (route === null) {
-      const body = Buffer.from(`No route for host: ${clientHost(head)}\n`, 'latin1')
+      const body = Buffer.from(`No route for host: ${hostNameOf(head)}\n`, 'latin1')
       upgrade.reject({ status: 502, reason: BAD_GATEWAY, headers: [], body })
       shared.access(upgrade, null, null, 502, body.length, 'error')
       return

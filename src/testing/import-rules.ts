@@ -43,7 +43,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   publish: { values: ['base', 'wire'], types: [] },
   main: { values: ['base', 'config', 'routing', 'runner'], types: [] },
   tools: { values: ['base', 'wire', 'config'], types: [] },
-  testing: { values: [...BELOW_SHARD_AND_RUNNER, 'runner', 'shard'], types: [] },
+  testing: { values: [...BELOW_SHARD_AND_RUNNER, 'runner', 'shard', 'publish'], types: [] },
   bench: { values: [...BELOW_SHARD_AND_RUNNER, 'testing'], types: [] },
 }
 

@@ -37,6 +37,21 @@ export type ZrpcReply =
   | { readonly success: true; readonly value: ZrpcValue }
   | { readonly success: false; readonly condition: string; readonly value?: string }
 
+/**
+ * A request's parts at a ROUTER: its way back (the peer, and what stood in front of an empty part), the empty part, and one
+ * part of content. `way` goes in front of the reply; content null: it is not one part, or nothing separates it.
+ */
+export function splitZrpcParts(parts: readonly Buffer[]): {
+  readonly way: readonly Buffer[]
+  readonly content: Buffer | null
+} {
+  // The first part names the peer.
+  const separator = parts.findIndex((part, index) => index > 0 && part.length === 0)
+  if (separator === -1) return { way: parts.slice(0, 1), content: null }
+  const content = parts.length === separator + 2 ? (parts[separator + 1] as Buffer) : null
+  return { way: parts.slice(0, separator + 1), content }
+}
+
 /** Never throws. Bytes behind a tnetstring are ignored. */
 export function decodeZrpcRequest(part: Buffer): ZrpcRequest | ZrpcFault {
   const form = formOf(part)

@@ -417,9 +417,9 @@ describe('rejection', () => {
     expect([status, text]).toEqual([502, 'Error while proxying to origin.\n'])
   })
 
-  test('no route: 502', async () => {
+  test.each(['http.example', 'HTTP.example:8080'])('no route for %s: 502 that names the host alone', async (Host) => {
     const error: unknown = await WsClient.connect(rig.gateway.wsUrl('/'), {
-      headers: { Host: 'http.example' },
+      headers: { Host },
     }).catch((cause: unknown) => cause)
     expect(error).toMatchObject({ status: 502, body: 'No route for host: http.example\n' })
   })

@@ -24,8 +24,10 @@ export interface FuzzReport {
   readonly grownBytes: number
 }
 
-/** An input of at most 2 KB that takes a parser longer than this hangs it, for all that a client can tell. */
+/** An input of at most 64 KB that takes a parser longer than this hangs it, for all that a client can tell. */
 const SLOW_MS_MAX = 2_000
+/** Of an input that is found; the seed brings back the rest. */
+const SHOWN_BYTES_MAX = 2_048
 /** Caches of compiled code and interned strings settle far below. */
 const GROWN_BYTES_MAX = 16 * 2 ** 20
 
@@ -68,7 +70,9 @@ function play(target: FuzzTarget, input: Buffer, seed: number, count: number): b
 }
 
 function faultOf(target: FuzzTarget, input: Buffer, seed: number, count: number, cause: unknown): Error {
-  const text = `${target.name}, FUZZ_SEED=${seed}, input ${count}: ${JSON.stringify(input.toString('latin1'))}`
+  const shown = JSON.stringify(input.toString('latin1', 0, SHOWN_BYTES_MAX))
+  const more = input.length > SHOWN_BYTES_MAX ? ` and ${input.length - SHOWN_BYTES_MAX} bytes` : ''
+  const text = `${target.name}, FUZZ_SEED=${seed}, input ${count}: ${shown}${more}`
   return new Error(`${text}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
 }
 

@@ -7,6 +7,9 @@ import type { Prng } from '../../base/prng.js'
 
 /** An input grows no further than this, in bytes. */
 const INPUT_BYTES_MAX = 2_048
+/** But a few are a piece repeated up to here: what costs the square of its length is then seen to hang. */
+const PUMPED_BYTES = 65_536
+const PUMPED_SHARE = 0.0005
 const EDGE_NUMBERS = [
   '0',
   '-1',
@@ -38,9 +41,19 @@ export class Mutator {
     // Now and then a good input and bytes that were never good.
     if (prng.happens(0.02)) return prng.pick(this.#corpus)
     if (prng.happens(0.02)) return this.#noise(prng.below(64))
+    if (prng.happens(PUMPED_SHARE)) return this.#pumped()
     let bytes = prng.pick(this.#corpus)
     for (let left = 1 + prng.below(6); left > 0; left--) bytes = this.#change(bytes)
     return bytes.length > INPUT_BYTES_MAX ? bytes.subarray(0, INPUT_BYTES_MAX) : bytes
+  }
+
+  /** Head, a piece over and over, and tail of a good input. */
+  #pumped(): Buffer {
+    const bytes = this.#change(this.#prng.pick(this.#corpus))
+    const at = this.#prng.below(bytes.length + 1)
+    const piece = bytes.subarray(at, at + 1 + this.#prng.below(8))
+    const times = piece.length === 0 ? 0 : Math.floor(PUMPED_BYTES / piece.length)
+    return Buffer.concat([bytes.subarray(0, at), ...Array.from({ length: times }, () => piece), bytes.subarray(at)])
   }
 
   #change(bytes: Buffer): Buffer {

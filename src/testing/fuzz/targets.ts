@@ -11,18 +11,18 @@ import { decodeInstruct, decodeStreamedHead, peekHold } from '../../wire/grip-in
 import { patchBody, PatchFault } from '../../wire/json-patch.js'
 import { parseJsonBytes } from '../../wire/json-text.js'
 import { decodeVerifyingKey, signToken, verifyToken } from '../../wire/jwt.js'
+import { CHANNEL_FILTERS_MAX } from '../../wire/instruct-types.js'
 import { decodePublishBody, decodeZmqItem, isPublishFault } from '../../wire/publish-item.js'
 import { decodeTnetstring } from '../../wire/tnetstring.js'
-import { decodeWebSocketEvents, encodeWebSocketEvents } from '../../wire/websocket-events.js'
 import {
-  decodeZhttpRequest,
-  decodeZhttpResponse,
-  encodeZhttpRequest,
-  encodeZhttpResponse,
-  isZhttpFault,
-} from '../../wire/zhttp.js'
-import { decodeZrpcRequest, isZrpcFault } from '../../wire/zrpc.js'
+  decodeCloseContent,
+  decodeWebSocketEvents,
+  encodeCloseContent,
+  encodeWebSocketEvents,
+} from '../../wire/websocket-events.js'
+import { ADDRESS_TARGETS } from './address-targets.js'
 import type { FuzzTarget } from './fuzz.js'
+import { PEER_TARGETS, TN_WORDS } from './peer-targets.js'
 
 const PUBLISH_WORDS = [
   ...['"items"', '"channel"', '"id"', '"prev-id"', '"formats"', '"http-stream"', '"http-response"', '"ws-message"'],
@@ -42,21 +42,6 @@ const PUBLISH_WORDS = [
 const ITEM =
   '{"channel":"a","id":"1","prev-id":"0","formats":{"http-stream":{"content":"x\\n"},"ws-message":{"type":"text","content":"y"},"http-response":{"code":200,"reason":"OK","headers":{"A":"b"},"body":"z"}},"meta":{"sender":"me"},"size":3,"no-seq":false}'
 const TN_ITEM = '66:7:channel,1:a,7:formats,42:11:http-stream,22:7:content,9:hello you,}}}'
-const TN_WORDS = [
-  '1:a,',
-  '0:~',
-  '4:true!',
-  '5:false!',
-  '3:1.5^',
-  '1:5#',
-  '0:}',
-  '0:]',
-  '99999999999:',
-  ':',
-  ',',
-  '}',
-  ']',
-]
 
 const HEADERS = [
   'Grip-Hold: stream\nGrip-Channel: a; prev-id=1; filter=skip-self, b\nGrip-Timeout: 30\nContent-Type: text/plain',
@@ -141,6 +126,10 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
       const known = events.filter(({ type }) => type !== null)
       assert(known.reduce((sum, { content }) => sum + content.length, 0) <= input.length, 'no content from nowhere')
       assert.deepEqual(decodeWebSocketEvents(encodeWebSocketEvents(known)), known)
+      for (const { content } of known) {
+        const { code, reason } = decodeCloseContent(content)
+        if (code !== null) assert.deepEqual(decodeCloseContent(encodeCloseContent(code, reason)), { code, reason })
+      }
       return true
     },
   },
@@ -218,58 +207,6 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
     },
   },
   {
-    name: 'command packet',
-    corpus: [
-      '41:2:id,1:1,6:method,7:recover,4:args,0:}4:from,1:x,}',
-      '32:2:id,1:7,6:method,12:get-zmq-uris,}',
-      '{"id":"1","method":"publish","args":{"items":[]}}',
-      '{"method":"refresh","args":{"cid":"a:1"}}',
-    ],
-    words: [...TN_WORDS, '"id"', '"method"', '"args"', 'conncheck', 'ids', '{', '}'],
-    run(input) {
-      const request = decodeZrpcRequest(input)
-      if (!isZrpcFault(request)) return true
-      assert.notEqual(request.fault, '')
-      return false
-    },
-  },
-  {
-    name: 'zhttp packet',
-    corpus: [
-      encodeZhttpResponse({ from: 'w', ids: [{ id: 'a', seq: 0 }], code: 200, reason: 'OK', headers: ['A', 'b'] }),
-      encodeZhttpResponse({
-        from: 'w',
-        ids: [{ id: 'a', seq: 1 }],
-        body: Buffer.from('hello'),
-        more: true,
-        credits: 9,
-      }),
-      encodeZhttpResponse({ from: 'w', ids: [{ id: 'a', seq: 2 }], type: 'error', condition: 'tls-error' }),
-      encodeZhttpRequest({ from: 'g', ids: [{ id: 'a', seq: 0 }], method: 'GET', uri: 'http://a/', stream: true }),
-    ].map((packet) => packet.toString('latin1')),
-    words: [
-      ...TN_WORDS,
-      'T',
-      '4:from',
-      '2:id',
-      '3:seq',
-      '4:type',
-      '7:credits',
-      '4:body',
-      '4:more',
-      '7:headers',
-      '3:ext',
-    ],
-    run(input) {
-      let isAccepted = false
-      for (const packet of [decodeZhttpResponse(input), decodeZhttpRequest(input)]) {
-        if (isZhttpFault(packet)) assert.notEqual(packet.error, '')
-        else isAccepted = true
-      }
-      return isAccepted
-    },
-  },
-  {
     name: 'control message',
     corpus: [
       '{"type":"subscribe","channel":"a","filters":["skip-self"]}',
@@ -290,7 +227,15 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
       '{}',
       '[]',
     ],
-    run: (input) => decodeControlMessage(input) !== null,
+    run(input) {
+      const message = decodeControlMessage(input)
+      if (message === null) return false
+      const timed = message.type === 'keep-alive' ? message.keepAlive : message.type === 'send-delayed' ? message : null
+      if (timed !== null)
+        assert(Number.isInteger(timed.timeout) && timed.timeout >= 1, 'a time-out is a second or more')
+      if ('channel' in message) assert.notEqual(message.channel, '')
+      return true
+    },
   },
   {
     name: 'body-patch',
@@ -358,9 +303,10 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
         jsonpMode: 'extended',
       } as const
       const request = readJsonp(head, path, rules)
-      if (request?.kind !== 'fault') return request !== null
-      assert.notEqual(request.message, '')
-      return false
+      if (request === null) return false
+      if (request.kind === 'fault') assert.match(request.message, /^Invalid \S+ parameter\.$/)
+      else assert.equal(headFault({ ...request.head, path: '/' }), null, 'what a query asks for is a request')
+      return request.kind !== 'fault'
     },
   },
   {
@@ -436,6 +382,8 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
     },
   },
   jwtTarget(),
+  ...ADDRESS_TARGETS,
+  ...PEER_TARGETS,
 ]
 
 function jwtTarget(): FuzzTarget {
@@ -468,6 +416,13 @@ function headersOf(lines: readonly string[]): string[] {
 
 function isInstruct(source: Parameters<typeof decodeInstruct>[0]): boolean {
   const { instruct, error } = decodeInstruct(source)
-  assert.equal(instruct === undefined, error !== undefined)
-  return instruct !== undefined
+  if (instruct === undefined) {
+    assert.match(error, /^[ -~]/, 'an error is a sentence')
+    return false
+  }
+  const { channels, timeout, keepAlive } = instruct
+  assert.equal(new Set(channels.map(({ name }) => name)).size, channels.length, 'a channel is named once')
+  assert(channels.every(({ filters }) => filters.length <= CHANNEL_FILTERS_MAX))
+  for (const seconds of [timeout, keepAlive?.timeout ?? 1]) assert(Number.isInteger(seconds) && seconds >= 1)
+  return true
 }
