@@ -57,5 +57,6 @@ export interface ShardContext {
   random(): number
   /** Wall clock, for signatures. */
   epochMs(): number
-  access(record: AccessRecord): void
+  /** Null: nobody reads it, and nothing need be put together for it. */
+  readonly access: ((record: AccessRecord) => void) | null
 }

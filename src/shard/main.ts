@@ -240,9 +240,11 @@ class Shard {
       goneGate: new Gate(GONE_CALLS_MAX, GONE_WAITING_MAX),
       random: Math.random,
       epochMs: Date.now,
-      access: (record) => {
-        log.info(record, 'access')
-      },
+      access: log.isLevelEnabled('info')
+        ? (record) => {
+            log.info(record, 'access')
+          }
+        : null,
     }
     this.#webSockets = new WsShared(this.#context, {
       shard: number,

@@ -26,8 +26,10 @@ export function reportAccess(
   bytes: number,
   outcome: string,
 ): void {
+  const { access } = context
+  if (access === null) return
   const { logFrom, logUserAgent } = context.settings.proxy
-  context.access({
+  access({
     method: head.method,
     url: `${head.ssl ? 'https' : 'http'}://${clientHost(head)}${head.path}`,
     route: route !== null && route.explicitId ? route.id : null,

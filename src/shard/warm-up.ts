@@ -50,7 +50,7 @@ export async function warmUp(context: ShardContext, shard: number): Promise<void
     routes: () => table,
     backend: greeter,
     counters: new Counters(Counters.allocate(1), 0),
-    access: () => undefined,
+    access: null,
   }
   const app = uWS.App()
   const shared = new WsShared(warm, {

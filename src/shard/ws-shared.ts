@@ -135,11 +135,13 @@ export class WsShared {
     bytes: number,
     outcome: string,
   ): void {
-    const { head, startedMs } = upgrade
     const context = this.#context
+    const { access } = context
+    if (access === null) return
+    const { head, startedMs } = upgrade
     const { proxy } = context.settings
     const host = headerValue(head.headers, 'host') ?? 'localhost'
-    context.access({
+    access({
       method: head.method,
       url: `${head.ssl ? 'wss' : 'ws'}://${host}${head.path}`,
       route: route !== null && route.explicitId ? route.id : null,
