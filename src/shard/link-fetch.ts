@@ -150,7 +150,9 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
       else this.#kept.push(chunk)
     }
     this.#each((follower) => {
-      if (!follower.handlePageData(chunk)) this.#blocked.add(follower)
+      const takesMore = follower.handlePageData(chunk)
+      // One that has been let go for this chunk has left, and must not count as one that will take more some time.
+      if (!takesMore && this.#followers.has(follower)) this.#blocked.add(follower)
     })
     this.#isPaused = this.#blocked.size > 0 && this.#blocked.size === this.#followers.size
     return !this.#isPaused

@@ -389,25 +389,25 @@ describe('where a link leads', () => {
 })
 
 describe('pages', () => {
+  const piece = Buffer.alloc(65_536, 'x')
+  const pieces = 500
+  let written = 0
+
+  /** 32 MB, as they are taken. */
+  const writePage = ({ response }: BackendCall): void => {
+    written = 0
+    const write = (): void => {
+      while (written < pieces) {
+        written++
+        if (!response.write(piece)) return void response.once('drain', write)
+      }
+      response.end()
+    }
+    write()
+  }
+
   test('a client that does not read stops its page, and gets all of it later', async () => {
-    const piece = Buffer.alloc(65_536, 'x')
-    const pieces = 500
-    let written = 0
-    const { rig } = await setUp(
-      linked(
-        ({ response }) => {
-          const write = (): void => {
-            while (written < pieces) {
-              written++
-              if (!response.write(piece)) return void response.once('drain', write)
-            }
-            response.end()
-          }
-          write()
-        },
-        [...TEXT, ...next()],
-      ),
-    )
+    const { rig } = await setUp(linked(writePage, [...TEXT, ...next()]))
     const client = await open(rig)
     client.socket.pause()
     let [before, same] = [0, 0]
@@ -421,6 +421,18 @@ describe('pages', () => {
     await client.waitForEnd()
     expect(client.text.length).toBe('start '.length + pieces * piece.length)
     expect(rig.counters.get('stream_dropped_backlog')).toBe(0)
+  })
+
+  test('a client that does not read does not hold up those who share its page, and is let go', async () => {
+    const { backend, rig } = await setUp(linked(writePage))
+    const [slow, quick] = [await open(rig), await open(rig)]
+    await rig.hub.subscribed('pre-c', 2)
+    slow.socket.pause()
+    rig.hub.publish(hint())
+    await quick.waitForEnd()
+    expect(quick.text.length).toBe('start '.length + pieces * piece.length)
+    expect(backend.calls.filter(({ url }) => url === '/page')).toHaveLength(1)
+    expect(rig.counters.get('stream_dropped_backlog')).toBe(1)
   })
 
   test('a client that does not read stops the pages behind it, too', async () => {
