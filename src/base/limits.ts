@@ -152,6 +152,14 @@ export const LINK_RETRY_BASE_MS = 1_000
 export const LINK_RETRY_JITTER_MS = 1_000
 /** Items that may wait in a stream while it fetches its next link; further ones are dropped and counted (Pushpin's value). */
 export const LINK_QUEUE_ITEMS_MAX = 100
+/** Items that may wait in a session behind one whose filter asks its backend; further ones are dropped and counted (Pushpin's value). */
+export const FILTER_QUEUE_ITEMS_MAX = 100
+/** Requests of filters that the whole gateway begins in a second: its share of what a backend may be asked (Pushpin's value). */
+export const HTTP_FILTER_RATE = 100
+/** A filter's request takes no longer than this; the items behind it wait (Pushpin's value). */
+export const HTTP_FILTER_TIMEOUT_MS = 10_000
+/** Content that http-modify may put in the place of an item's (Pushpin's value). */
+export const HTTP_FILTER_ANSWER_BYTES_MAX = 100_000
 /** Above this a page is not kept any more for streams that ask for the same later (Pushpin's value). */
 export const LINK_SHARED_BYTES_MAX = 100_000
 /** A retry waits this long for the answer to a gone link: the backend is to know of the end before the new request. */

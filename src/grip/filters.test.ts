@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { type FilteredSession, contentFilterMismatch, filterStackOf, NO_FILTERS } from './filters.js'
+import {
+  type FilterStack,
+  type FilteredSession,
+  FilterQuestion,
+  contentFilterMismatch,
+  filterStackOf,
+  NO_FILTERS,
+} from './filters.js'
 import { FormatFault } from './format.js'
 import type { Meta } from './meta.js'
 
@@ -22,7 +29,12 @@ function filtered(names: readonly string[], content: string, situation: Situatio
   }
   const channels = Object.entries(held).map(([name, prevId]) => ({ channel: { name }, prevId }))
   const outcome = filterStackOf(names).apply(Buffer.from(content, 'latin1'), holder, channels, pubMeta)
+  return shown(outcome)
+}
+
+function shown(outcome: ReturnType<FilterStack['apply']>): string {
   if (outcome === null) return '(dropped)'
+  if (outcome instanceof FilterQuestion) return `(${outcome.name}?) ${outcome.content.toString('latin1')}`
   return outcome instanceof FormatFault ? `(fault) ${outcome.message}` : outcome.toString('latin1')
 }
 
@@ -140,6 +152,53 @@ describe('build-id', () => {
   })
 })
 
+describe('a filter that asks the backend', () => {
+  const session: FilteredSession = {
+    naming: { channelPrefix: '', implicitChannels: [] },
+    subMeta: { user: 'alice' },
+    hasIds: true,
+  }
+  const asked = (names: readonly string[], content: string, pubMeta: Meta = {}): FilterQuestion => {
+    const outcome = filterStackOf(names).apply(Buffer.from(content), session, [], pubMeta)
+    expect(outcome).toBeInstanceOf(FilterQuestion)
+    return outcome as FilterQuestion
+  }
+  const resumed = (question: FilterQuestion, content: string | null, pubMeta: Meta = {}) =>
+    question.stack.resume(question, content === null ? null : Buffer.from(content), session, [], pubMeta)
+
+  it('ends the run with a question, about what the filters before it have made', () => {
+    expect(shown(asked(['var-subst', 'http-check'], '%(user)s'))).toBe('(http-check?) alice')
+    expect(shown(asked(['http-modify', 'var-subst'], '%(user)s'))).toBe('(http-modify?) %(user)s')
+  })
+
+  it('is not reached when one before it drops', () => {
+    expect(filtered(['skip-self', 'http-check'], 'x', { subMeta: { user: 'a' }, pubMeta: { sender: 'a' } })).toBe(
+      '(dropped)',
+    )
+  })
+
+  it('lets the others go on with the answer', () => {
+    const names = ['http-modify', 'var-subst', 'http-check', 'skip-self']
+    const first = asked(names, 'x')
+    expect(shown(resumed(first, '[%(user)s]'))).toBe('(http-check?) [alice]')
+    const second = resumed(first, '[%(user)s]') as FilterQuestion
+    expect(shown(resumed(second, null))).toBe('[alice]')
+    expect(shown(resumed(second, null, { sender: 'alice' }))).toBe('(dropped)')
+  })
+
+  it('does not forget that one before it failed, unless other content takes its place', () => {
+    const question = asked(['var-subst', 'http-modify'], '%')
+    expect(shown(question)).toBe('(http-modify?) ')
+    expect(shown(resumed(question, null))).toBe("(fault) var-subst: Expected directive after '%' at position 0")
+    expect(shown(resumed(question, 'new'))).toBe('new')
+  })
+
+  it('makes its stack one that asks', () => {
+    const stacks = [[], ['var-subst'], ['var-subst', 'http-check'], ['http-modify']].map(filterStackOf)
+    expect(stacks.map(({ asksBackend }) => asksBackend)).toEqual([false, false, true, true])
+  })
+})
+
 describe('a stack', () => {
   it('is shared, and passes over names nobody knows', () => {
     expect(filterStackOf([])).toBe(NO_FILTERS)
@@ -177,6 +236,7 @@ describe('a stack', () => {
     ['both in order', ['var-subst', 'build-id'], ['var-subst', 'build-id'], true],
     ['both in another order', ['var-subst', 'build-id'], ['build-id', 'var-subst'], false],
     ['a delivery filter demanded, which never counts', ['skip-self'], ['skip-self'], false],
+    ['one that may change the content', ['http-check', 'http-modify'], ['http-modify'], true],
     ['an unknown one demanded and there', ['foo'], ['foo'], false],
   ])('content-filters: %s', (_situation, filters, demanded, has) => {
     expect(filterStackOf(filters).hasContentFilters(demanded)).toBe(has)

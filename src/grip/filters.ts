@@ -3,11 +3,13 @@
  *
  * A stack is made once for each combination of names and shared by all subscriptions that have it. Names that nobody
  * knows count for nothing. The first filter that drops ends the run. A filter that fails leaves no content, and the
- * item goes on its way empty, as in Pushpin 1.41.
+ * item goes on its way empty, as in Pushpin 1.41. Two filters ask the backend: there the run ends with a question, and
+ * goes on with its answer.
  */
 import { EMPTY_BYTES } from '../base/bytes.js'
 import { FormatFault, renderFormat, unknownDirective } from './format.js'
 import { IdRenderer, type IdOfChannel } from './id-format.js'
+import type { HttpFilterName } from './http-filter.js'
 import { type Meta, metaValue } from './meta.js'
 
 /** How a session names its channels: what it is subscribed to has the route's prefix, but for the implicit ones. */
@@ -35,21 +37,45 @@ export type Filtered = Buffer | null | FormatFault
 const NO_NAMES: readonly string[] = []
 
 /** Places in this list are the digits of a stack's key. */
-const KNOWN = ['skip-self', 'skip-users', 'require-sub', 'build-id', 'var-subst'] as const
+const KNOWN = ['skip-self', 'skip-users', 'require-sub', 'build-id', 'var-subst', 'http-check', 'http-modify'] as const
 type KnownFilter = (typeof KNOWN)[number]
 
-const CONTENT_FILTERS: ReadonlySet<string> = new Set<KnownFilter>(['build-id', 'var-subst'])
+const CONTENT_FILTERS: ReadonlySet<string> = new Set<KnownFilter>(['build-id', 'var-subst', 'http-modify'])
+
+/** A run that waits for the backend to say whether the item goes on, and with what content. */
+export class FilterQuestion {
+  readonly stack: FilterStack
+  /** The filter that asks, by its place in the stack. */
+  readonly place: number
+  readonly content: Buffer
+  /** Of a filter before it. */
+  readonly fault: FormatFault | null
+
+  constructor(stack: FilterStack, place: number, content: Buffer, fault: FormatFault | null) {
+    this.stack = stack
+    this.place = place
+    this.content = content
+    this.fault = fault
+  }
+
+  get name(): HttpFilterName {
+    return this.stack.names[this.place] as HttpFilterName
+  }
+}
 
 export class FilterStack {
   /** Known ones, in order. */
   readonly names: readonly string[]
   /** Those of them that content-filters of an item speak of. */
   readonly contentNames: readonly string[]
+  /** A run may end with a question. */
+  readonly asksBackend: boolean
 
   /** @internal See filterStackOf. */
   constructor(names: readonly string[]) {
     this.names = names
     this.contentNames = names.filter((name) => CONTENT_FILTERS.has(name))
+    this.asksBackend = names.some((name) => name === 'http-check' || name === 'http-modify')
   }
 
   get isEmpty(): boolean {
@@ -66,11 +92,39 @@ export class FilterStack {
   }
 
   /** `held`: all subscriptions of the session; their ids are those before the item. */
-  apply(content: Buffer, session: FilteredSession, held: readonly HeldChannel[], pubMeta: Meta | null): Filtered {
+  apply(
+    content: Buffer,
+    session: FilteredSession,
+    held: readonly HeldChannel[],
+    pubMeta: Meta | null,
+  ): Filtered | FilterQuestion {
+    return this.#run(0, content, null, session, held, pubMeta)
+  }
+
+  /** The backend lets the item pass, with other content unless it is null. */
+  resume(
+    question: FilterQuestion,
+    content: Buffer | null,
+    session: FilteredSession,
+    held: readonly HeldChannel[],
+    pubMeta: Meta | null,
+  ): Filtered | FilterQuestion {
+    const fault = content === null ? question.fault : null
+    return this.#run(question.place + 1, content ?? question.content, fault, session, held, pubMeta)
+  }
+
+  #run(
+    first: number,
+    content: Buffer,
+    faultBefore: FormatFault | null,
+    session: FilteredSession,
+    held: readonly HeldChannel[],
+    pubMeta: Meta | null,
+  ): Filtered | FilterQuestion {
     let result = content
-    let fault: FormatFault | null = null
-    for (const name of this.names) {
-      switch (name as KnownFilter) {
+    let fault = faultBefore
+    for (let place = first; place < this.names.length; place++) {
+      switch (this.names[place] as KnownFilter) {
         case 'skip-self':
           if (isFromItself(session.subMeta, pubMeta)) return null
           break
@@ -92,6 +146,9 @@ export class FilterStack {
           else result = substituted
           break
         }
+        case 'http-check':
+        case 'http-modify':
+          return new FilterQuestion(this, place, result, fault)
       }
     }
     return fault ?? result
@@ -100,7 +157,7 @@ export class FilterStack {
 
 export const NO_FILTERS = new FilterStack(NO_NAMES)
 
-/** By the names' places in KNOWN as digits: so many keys as there are combinations of five, whatever clients ask for. */
+/** By the names' places in KNOWN as digits: so many keys as there are combinations of up to five, whatever clients ask for. */
 const stacks = new Map<number, FilterStack>()
 
 /** `names`: at most CHANNEL_FILTERS_MAX. */

@@ -18,7 +18,7 @@ const PROXY = {
   upstreamKey: '',
 } as const
 const FEATURES =
-  'status, session, link:next, link:gone, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, filter:var-subst'
+  'status, session, link:next, link:gone, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, filter:var-subst, filter:http-check, filter:http-modify'
 
 function forwardingOf(proxy: Partial<Settings['proxy']> = {}): Forwarding {
   const settings = { proxy: { ...PROXY, ...proxy } } as unknown as Settings

@@ -94,6 +94,10 @@ export interface LinkOptions {
   readonly method: 'GET' | 'POST'
   readonly nowEpochMs: number
   readonly lastIds: GripLast | null
+  /** More headers, flat; absent: none. */
+  readonly headers?: readonly string[]
+  /** Of a POST; absent: none. */
+  readonly bodyBytes?: number
 }
 
 export interface ForwardedLink {
@@ -103,7 +107,7 @@ export interface ForwardedLink {
 
 const GRIP_FEATURES =
   'status, session, link:next, link:gone, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, ' +
-  'filter:var-subst'
+  'filter:var-subst, filter:http-check, filter:http-modify'
 
 const ORIGINAL_PREFIX = 'eb9bf0f5-'
 
@@ -178,7 +182,7 @@ export class Forwarding {
     const client = { host: link.host, path: link.path }
     const addressed = routed === null ? client : this.#rewrite(routed.route, routed.target, client)
     if (addressed === null) return null
-    const headers = ['Host', addressed.host]
+    const headers = ['Host', addressed.host, ...(options.headers ?? [])]
     if (options.lastIds !== null) headers.push(...gripLastHeaders(options.lastIds))
     const { cdnLoop } = this.#settings.proxy
     if (routed !== null) this.#copy(headers, head, routed.route, this.#plan(routed.route), false)
@@ -189,7 +193,7 @@ export class Forwarding {
       headers.push('Grip-Feature', GRIP_FEATURES)
     }
     this.#addForwarded(headers, head, false, false)
-    if (options.method === 'POST') headers.push('Content-Length', '0')
+    if (options.method === 'POST') headers.push('Content-Length', String(options.bodyBytes ?? 0))
     return { path: addressed.path, headers }
   }
 
@@ -238,6 +242,11 @@ export class Forwarding {
       isGripOffered: !route.noGrip,
       trusted,
     }
+  }
+
+  /** A string equal to `text`, one for all sessions where many have it. */
+  intern(text: string): string {
+    return this.#interned.intern(text)
   }
 
   /** A fresh Grip-Sig for `route`, the same string for calls within one second; null: the route signs nothing. */

@@ -2,7 +2,13 @@
 import type { Route, Target } from '../routing/types.js'
 import type { Instruct } from '../wire/instruct-types.js'
 import type { PublishItem } from '../wire/publish-types.js'
-import { type Filtered, type FilteredSession, contentFilterMismatch, filterStackOf } from './filters.js'
+import {
+  type FilterQuestion,
+  type Filtered,
+  type FilteredSession,
+  contentFilterMismatch,
+  filterStackOf,
+} from './filters.js'
 import type { Subscription } from './subscriptions.js'
 
 /** What a hold keeps for its filters. */
@@ -40,7 +46,8 @@ export function holdFilters(
 
 /**
  * `content` as this subscription gets it. The item's prev-id has been checked, and the subscription's is still the one
- * before it: it moves on whatever comes out but for a ContentMismatch.
+ * before it: it moves on whatever comes out but for a ContentMismatch, and with a FilterQuestion only when that has been
+ * answered.
  */
 export function filterHeldItem(
   item: PublishItem,
@@ -48,7 +55,7 @@ export function filterHeldItem(
   content: Buffer,
   subscription: Subscription,
   filters: HoldFilters | null,
-): Filtered | ContentMismatch {
+): Filtered | FilterQuestion | ContentMismatch {
   const stack = subscription.filters
   if (!stack.hasContentFilters(contentFilters)) {
     const isShown = filters !== null && filters.debug

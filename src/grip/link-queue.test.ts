@@ -20,7 +20,7 @@ function item(channel: string, id: string, prevId: string | null): PublishItem &
 
 function filled(...items: ReturnType<typeof item>[]): LinkQueue {
   const queue = new LinkQueue()
-  for (const one of items) queue.add(one, one.httpStream)
+  for (const one of items) queue.add(one)
   return queue
 }
 
@@ -42,7 +42,7 @@ test('a channel without prev-id takes whatever comes', () => {
 test('has room for so many', () => {
   const queue = filled(...Array.from({ length: LINK_QUEUE_ITEMS_MAX }, (_, at) => item('c', String(at), null)))
   const one = item('c', 'x', null)
-  expect(queue.add(one, one.httpStream)).toBe(false)
+  expect(queue.add(one)).toBe(false)
   expect([queue.clear(), queue.size]).toEqual([LINK_QUEUE_ITEMS_MAX, 0])
 })
 

@@ -1,26 +1,11 @@
-/**
- * Items that came while a stream fetches its next link. They wait in order, and are looked at when the page is there.
- *
- * Bus messages come in batches that share memory, so what waits is a copy; one copy serves all streams.
- */
+/** Items that came while a stream fetches its next link. They wait in order, and are looked at when the page is there. */
 import { LINK_QUEUE_ITEMS_MAX } from '../base/limits.js'
 import type { HttpStreamFormat, PublishItem } from '../wire/publish-types.js'
+import { keptItem } from './kept-items.js'
 import type { Subscription } from './subscriptions.js'
 
 export interface StreamItem extends PublishItem {
   readonly httpStream: HttpStreamFormat
-}
-
-const copies = new WeakMap<PublishItem, StreamItem>()
-
-function copyOf(item: PublishItem, format: HttpStreamFormat): StreamItem {
-  let copy = copies.get(item)
-  if (copy === undefined) {
-    const httpStream = { ...format, content: Buffer.from(format.content) }
-    copy = { ...item, httpStream, httpResponse: null, wsMessage: null }
-    copies.set(item, copy)
-  }
-  return copy
 }
 
 export class LinkQueue {
@@ -30,10 +15,10 @@ export class LinkQueue {
     return this.#items.length
   }
 
-  /** False: there is no room. */
-  add(item: PublishItem, format: HttpStreamFormat): boolean {
+  /** An item with that format. False: there is no room. */
+  add(item: PublishItem): boolean {
     if (this.#items.length >= LINK_QUEUE_ITEMS_MAX) return false
-    this.#items.push(copyOf(item, format))
+    this.#items.push(keptItem(item) as StreamItem)
     return true
   }
 

@@ -13,7 +13,7 @@ import { WS_CONTROL_FRAME_BYTES_MAX, WS_STALL_BYTES } from '../base/limits.js'
 import { parseGripExtension } from '../wire/header-params.js'
 import type { PublishItem, WsMessageFormat, WsMessageType } from '../wire/publish-types.js'
 import { cutCloseReason } from '../wire/websocket-events.js'
-import { type Filtered, type FilteredSession, contentFilterMismatch } from './filters.js'
+import { type FilterQuestion, type Filtered, type FilteredSession, contentFilterMismatch } from './filters.js'
 import type { Meta } from './meta.js'
 import type { Subscription } from './subscriptions.js'
 import { notLiveRejection, withGripExtension } from './ws-answer.js'
@@ -101,12 +101,17 @@ export abstract class WsClientHalf implements FilteredSession {
     { content, contentFilters }: WsMessageFormat,
     { filters, receiver }: Subscription,
     nowMs: number,
-  ): Filtered {
+  ): Filtered | FilterQuestion {
     if (filters.hasContentFilters(contentFilters)) {
       return filters.isEmpty ? content : filters.apply(content, this, receiver.subscriptions, meta)
     }
     if (this.naming.debug) this.handlePublishClose(1011, contentFilterMismatch(filters, contentFilters ?? []), nowMs)
     return null
+  }
+
+  /** A filter could not decide; the session may have to be driven. `message`: for debug mode, a byte string. */
+  handleFilterFailure(message: string, nowMs: number): void {
+    if (this.naming.debug) this.handlePublishClose(1011, message, nowMs)
   }
 
   /** Bytes written for the client that it has not read yet. */

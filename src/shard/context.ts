@@ -12,6 +12,7 @@ import type { Forwarding } from '../grip/forwarding.js'
 import type { ChannelHub } from '../grip/receiver.js'
 import type { Counters } from '../link/counters.js'
 import type { RouteTable } from '../routing/types.js'
+import type { HttpFilterRequests } from './http-filter-requests.js'
 import type { Report } from './report.js'
 
 /** One line of the access log. */
@@ -45,6 +46,7 @@ export interface ShardContext {
   readonly forwarding: Forwarding
   readonly backend: BackendClient
   readonly backendSocket: OpenBackendSocket
+  readonly filterRequests: HttpFilterRequests
   readonly hub: ChannelHub
   readonly deadlines: Deadlines
   readonly clock: Clock

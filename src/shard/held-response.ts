@@ -6,18 +6,23 @@
  */
 import { DeadlineEntry } from '../base/deadlines.js'
 import type { CrossOrigin } from '../grip/cross-origin.js'
+import { FilterQuestion, type Filtered } from '../grip/filters.js'
 import { ContentMismatch, type HoldFilters, filterHeldItem } from '../grip/hold-filters.js'
 import { conflictsOf, gripLastOf } from '../grip/hold-channels.js'
+import { HttpFilterFailure } from '../grip/http-filter.js'
 import { type HttpAnswer, acceptUnavailable, proxyFailed } from '../grip/http-session.js'
+import { keptItem } from '../grip/kept-items.js'
 import { ReceiverKind, type ResponseReceiver } from '../grip/receiver.js'
 import { ResponseVerdict, judgeResponse, publishedAnswer, publishedBody } from '../grip/response-hold.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import { unreachable } from '../base/assert.js'
 import type { HttpResponseFormat, PublishItem } from '../wire/publish-types.js'
+import { FilteredItems, type FilteredReceiver, type LinkPlace } from './filtered-items.js'
 import { filteredContent, patchedBody } from './filtered-content.js'
 import { type GoneLink, GoneWait, tellGone } from './gone-link.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { type AnswerOptions, writeAnswer } from './http-writer.js'
+import { linkOriginOf } from './link-request.js'
 import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
@@ -38,7 +43,10 @@ export interface HeldResponseStart {
   readonly isRetriable: boolean
 }
 
-export class HeldResponse extends DeadlineEntry implements ResponseReceiver, SlotOwner, OpenHttp, UpdatedSession {
+export class HeldResponse
+  extends DeadlineEntry
+  implements ResponseReceiver, SlotOwner, OpenHttp, UpdatedSession, FilteredReceiver
+{
   readonly kind = ReceiverKind.Response
   subscriptions: Subscription[] = []
   readonly #shared: HttpShared
@@ -48,6 +56,10 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
   #isEnded = false
   /** In the queue of those who ask their backend again. */
   #isQueued = false
+  /** Null until a filter asks the backend. */
+  #filtered: FilteredItems | null = null
+  /** It has had its turn to ask again while a filter was asking. */
+  #isRetryDue = false
 
   constructor(shared: HttpShared, slot: ResponseSlot, start: HeldResponseStart) {
     super()
@@ -76,13 +88,27 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
   }
 
   deliverResponse(item: PublishItem, format: HttpResponseFormat, subscription: Subscription): void {
-    if (this.#isEnded) return
-    const { counters } = this.#shared.context
+    if (this.#isEnded || this.#filtered?.takes(item) === true) return
+    this.#process(item, format, subscription)
+  }
+
+  #process(published: PublishItem, publishedFormat: HttpResponseFormat, subscription: Subscription): void {
+    // What filters ask about has to wait.
+    const item = subscription.filters.asksBackend ? keptItem(published) : published
+    const format = item.httpResponse ?? publishedFormat
     const verdict = judgeResponse(item, format, subscription)
     if (verdict === ResponseVerdict.WrongPrevId) return this.#missed(subscription)
-    const published = patchedBody(this.#shared.context, publishedBody(this.#start.answer, format))
-    const filtered = filterHeldItem(item, format.contentFilters, published, subscription, this.#start.filters)
+    const body = patchedBody(this.#shared.context, publishedBody(this.#start.answer, format))
+    const filtered = filterHeldItem(item, format.contentFilters, body, subscription, this.#start.filters)
     if (filtered instanceof ContentMismatch) return this.#mismatched(filtered)
+    if (filtered instanceof FilterQuestion) this.#ask(item, subscription, filtered)
+    else this.#pass(item, format, subscription, filtered)
+  }
+
+  /** An item that its filters have let pass (or dropped: null). */
+  #pass(item: PublishItem, format: HttpResponseFormat, subscription: Subscription, filtered: Filtered): void {
+    const { counters } = this.#shared.context
+    const verdict = judgeResponse(item, format, subscription)
     if (subscription.prevId !== null) subscription.prevId = item.id
     if (filtered === null) return counters.add('drop_filter')
     switch (verdict) {
@@ -94,10 +120,39 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
       case ResponseVerdict.Retry:
         return this.#retry()
       case ResponseVerdict.Ignore:
+      case ResponseVerdict.WrongPrevId:
         return
       default:
         return unreachable(verdict)
     }
+  }
+
+  #ask(item: PublishItem, subscription: Subscription, question: FilterQuestion): void {
+    this.#filtered ??= new FilteredItems(this.#shared.context, this)
+    this.#filtered.ask(item, subscription, this.#start.filters as HoldFilters, question)
+  }
+
+  linkPlace(): LinkPlace | null {
+    const { head, route, target } = this.#start.record
+    if (route === null || target === null) return null
+    const origin = linkOriginOf(head, route, target)
+    return { origin, uri: origin.uri }
+  }
+
+  handleFiltered(item: PublishItem, subscription: Subscription, filtered: Filtered | HttpFilterFailure): void {
+    if (!(filtered instanceof HttpFilterFailure)) {
+      return this.#pass(item, item.httpResponse as HttpResponseFormat, subscription, filtered)
+    }
+    this.#shared.context.counters.add('drop_filter_failed')
+    if (this.#start.filters?.debug === true) this.#answer(proxyFailed(filtered.message), 'error')
+  }
+
+  handleTurn(item: PublishItem, subscription: Subscription): void {
+    this.#process(item, item.httpResponse as HttpResponseFormat, subscription)
+  }
+
+  handleIdle(): void {
+    if (this.#isRetryDue) this.#retry()
   }
 
   #mismatched({ message }: ContentMismatch): void {
@@ -122,6 +177,9 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
 
   handleUpdateDue(): void {
     this.#isQueued = false
+    // The item that is asked about may answer it.
+    this.#isRetryDue = this.#filtered?.isAsking ?? false
+    if (this.#isRetryDue) return
     try {
       this.#retry()
     } catch (error) {
@@ -198,6 +256,7 @@ export class HeldResponse extends DeadlineEntry implements ResponseReceiver, Slo
     if (this.#isHolding) counters.add('response_holds', -1)
     if (this.#isQueued) this.#shared.updates.delete(this)
     counters.add('updatable_holds', -1)
+    this.#filtered?.leave()
     hub.leave(this)
     deadlines.clear(this)
     this.#shared.open.delete(this)

@@ -13,14 +13,18 @@ import {
   STREAM_PROBE_MS,
   STREAM_PROBE_MS_MAX,
 } from '../base/limits.js'
+import { FilterQuestion, type Filtered, filterStackOf } from '../grip/filters.js'
+import { HttpFilterFailure } from '../grip/http-filter.js'
 import { acceptUnavailable } from '../grip/http-session.js'
 import { ContentMismatch, type HoldFilters, filterHeldItem } from '../grip/hold-filters.js'
+import { keptItem } from '../grip/kept-items.js'
 import { ReceiverKind } from '../grip/receiver.js'
 import { keepAliveDelayMs, keepAliveDueMs, openingChunk } from '../grip/stream-hold.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import { C } from '../link/counters.js'
 import type { Instruct, KeepAliveInstruct } from '../wire/instruct-types.js'
 import { type HttpStreamFormat, PublishAction, type PublishItem } from '../wire/publish-types.js'
+import { FilteredItems, type FilteredReceiver, type LinkPlace } from './filtered-items.js'
 import { filteredContent } from './filtered-content.js'
 import { type GoneLink, goneLinkOf, tellGone } from './gone-link.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
@@ -29,7 +33,7 @@ import { writeHeaders } from './native-headers.js'
 import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
-import { linkOriginOf } from './link-request.js'
+import { type LinkOrigin, linkOriginOf } from './link-request.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
 import { type LinkedStream, StreamLink } from './stream-link.js'
 
@@ -42,7 +46,7 @@ interface Opening {
   readonly record: RequestRecord
 }
 
-export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner, OpenHttp {
+export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner, OpenHttp, FilteredReceiver {
   readonly kind = ReceiverKind.Stream
   readonly statsRoute: string
   subscriptions: Subscription[] = []
@@ -53,6 +57,10 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
   /** Null for most: they have no next link. */
   readonly #link: StreamLink | null
   readonly #gone: GoneLink | null
+  /** Kept for filters that ask the backend, where there are any and no link that keeps it, too. */
+  readonly #origin: LinkOrigin | null
+  /** Null until a filter asks the backend. */
+  #filtered: FilteredItems | null = null
   #opening: Opening | null
   #isHolding = false
   #isEnded = false
@@ -73,6 +81,7 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
     this.statsRoute = statsRouteOf(opening.record.route)
     this.#opening = opening
     this.#link = this.#linkOf(opening)
+    this.#origin = this.#link === null && asksBackend(opening.instruct) ? originOf(opening.record) : null
     this.#gone = goneLinkOf(opening.instruct, opening.record)
     slot.owner = this
     shared.open.add(this)
@@ -115,13 +124,23 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
   }
 
   deliverItem(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void {
-    if (this.#link?.takes(item, format) !== true) this.process(item, format, subscription)
+    if (this.#link?.takes(item) === true || this.#filtered?.takes(item) === true) return
+    this.process(item, format, subscription)
   }
 
-  process(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void {
+  process(published: PublishItem, publishedFormat: HttpStreamFormat, subscription: Subscription): void {
+    // What filters ask about has to wait.
+    const item = subscription.filters.asksBackend ? keptItem(published) : published
+    const format = item.httpStream ?? publishedFormat
     if (subscription.prevId !== null && subscription.prevId !== item.prevId) return this.#missed(subscription)
     const filtered = filterHeldItem(item, format.contentFilters, format.content, subscription, this.#filters)
     if (filtered instanceof ContentMismatch) return this.#mismatched(filtered)
+    if (filtered instanceof FilterQuestion) this.#ask(item, subscription, filtered)
+    else this.#pass(item, format, subscription, filtered)
+  }
+
+  /** An item that its filters have let pass (or dropped: null). */
+  #pass(item: PublishItem, format: HttpStreamFormat, subscription: Subscription, filtered: Filtered): void {
     if (subscription.prevId !== null) subscription.prevId = item.id
     if (filtered === null) this.#shared.context.counters.add('drop_filter')
     else if (format.action === PublishAction.Close) this.#finish()
@@ -130,6 +149,37 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
       this.deliverChunk(filteredContent(this.#shared.context, filtered), 1)
       this.#link?.noteItem()
     }
+  }
+
+  get isAsking(): boolean {
+    return this.#filtered?.isAsking ?? false
+  }
+
+  #ask(item: PublishItem, subscription: Subscription, question: FilterQuestion): void {
+    this.#filtered ??= new FilteredItems(this.#shared.context, this)
+    this.#filtered.ask(item, subscription, this.#filters as HoldFilters, question)
+    if (this.isAsking) this.#link?.handleAsking()
+  }
+
+  linkPlace(): LinkPlace | null {
+    if (this.#link !== null) return this.#link.place
+    return this.#origin === null ? null : { origin: this.#origin, uri: this.#origin.uri }
+  }
+
+  handleFiltered(item: PublishItem, subscription: Subscription, filtered: Filtered | HttpFilterFailure): void {
+    if (!(filtered instanceof HttpFilterFailure)) {
+      return this.#pass(item, item.httpStream as HttpStreamFormat, subscription, filtered)
+    }
+    this.#shared.context.counters.add('drop_filter_failed')
+    if (this.#filters?.debug === true) this.endWith(filtered.message)
+  }
+
+  handleTurn(item: PublishItem, subscription: Subscription): void {
+    this.process(item, item.httpStream as HttpStreamFormat, subscription)
+  }
+
+  handleIdle(): void {
+    this.#link?.handleAnswered()
   }
 
   /** Something was published before the item that came, or what came is old. */
@@ -337,6 +387,7 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
     this.#isEnded = true
     const { hub, deadlines, counters } = this.#shared.context
     if (this.#isHolding) counters.add('stream_holds', -1)
+    this.#filtered?.leave()
     hub.leave(this)
     deadlines.clear(this)
     this.#shared.open.delete(this)
@@ -345,4 +396,12 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
     this.#link.leave()
     counters.add('updatable_holds', -1)
   }
+}
+
+function asksBackend({ channels }: Instruct): boolean {
+  return channels.some(({ filters }) => filterStackOf(filters).asksBackend)
+}
+
+function originOf({ head, route, target }: RequestRecord): LinkOrigin | null {
+  return route === null || target === null ? null : linkOriginOf(head, route, target)
 }

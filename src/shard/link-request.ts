@@ -1,5 +1,5 @@
 /**
- * The request for a link of a hold: to whom it goes, and with what head.
+ * The request for a link of a session, or for the URL of its filters: to whom it goes, and with what head.
  *
  * A link to the host the client asked goes to the targets of the hold's route, when the path is one of that route; the
  * network would bring it there too. Any other goes straight to the host it names, which a route whose target is
@@ -28,30 +28,39 @@ export function linkOriginOf(head: ClientHead, route: Route, target: Target): Li
   return { uri: `${head.ssl ? 'https' : 'http'}://${clientHost(head)}${encodePath(head.path)}`, route, target }
 }
 
+export interface LinkCall {
+  readonly method: 'GET' | 'POST'
+  readonly lastIds: GripLast | null
+  /** More headers, flat; absent: none. */
+  readonly headers?: readonly string[]
+  /** Of a POST; absent: none. */
+  readonly body?: Buffer | null
+}
+
 /** One for each target that may be tried, in this order; none: the link leads nowhere. */
 export function linkRequests(
   context: ShardContext,
   origin: LinkOrigin,
   uri: string,
-  { method, lastIds }: { readonly method: 'GET' | 'POST'; readonly lastIds: GripLast | null },
+  { method, lastIds, headers = [], body = null }: LinkCall,
 ): BackendRequest[] {
   if (!URL.canParse(uri)) return []
   const url = new URL(uri)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return []
   const address = { host: url.host, path: encodePath(url.pathname + url.search), ssl: url.protocol === 'https:' }
-  const options = { method, lastIds, nowEpochMs: context.epochMs() }
+  const options = { method, lastIds, headers, bodyBytes: body?.length ?? 0, nowEpochMs: context.epochMs() }
   if (!isSameOrigin(uri, origin.uri) || !address.path.startsWith(origin.route.pathBeg)) {
     const target = directTarget(url, origin.target)
     const direct = { ...address, path: normalizePath(address.path) }
     const forwarded = context.forwarding.forwardLink(direct, origin.route, null, options)
-    return forwarded === null ? [] : [{ ...forwarded, target, method, body: null, isStranger: true }]
+    return forwarded === null ? [] : [{ ...forwarded, target, method, body, isStranger: true }]
   }
   const head = { method, path: address.path, headers: ['host', url.host], peerAddress: '', ssl: address.ssl }
   const route = routeById(context, origin.route.id, head, 'http')
   if (route === null) return []
   return route.targets.flatMap((target) => {
     const forwarded = context.forwarding.forwardLink(address, route, { route, target }, options)
-    return forwarded === null ? [] : [{ ...forwarded, target, method, body: null, routePathBeg: route.pathBeg }]
+    return forwarded === null ? [] : [{ ...forwarded, target, method, body, routePathBeg: route.pathBeg }]
   })
 }
 

@@ -24,6 +24,7 @@ import { Fanout } from './fanout.js'
 import { Feed } from './feed.js'
 import { LimitedFanout } from './limited-fanout.js'
 import { type ChannelSource, Hub } from './hub.js'
+import { HttpFilterRequests } from './http-filter-requests.js'
 import { HttpListener } from './http-listener.js'
 import { Listeners } from './listeners.js'
 import { answerQuestion } from './questions.js'
@@ -82,6 +83,7 @@ class Shard {
   readonly #direct: DirectFeed | null
   readonly #listeners: Listeners
   readonly #routes: ShardRoutes
+  readonly #filterRequests: HttpFilterRequests
   readonly #context: ShardContext
   readonly #backend: BackendClients
   readonly #webSockets: WsShared
@@ -225,12 +227,21 @@ class Shard {
       zhttp: this.#openZhttp(),
     })
     this.#backend = backend
+    this.#filterRequests = new HttpFilterRequests({
+      shards: start.shards,
+      backend,
+      deadlines: this.#deadlines,
+      clock: systemClock,
+      counters: this.#counters,
+      log,
+    })
     this.#context = {
       settings,
       routes: () => routes.table,
       forwarding: routes.forwarding,
       backend,
       backendSocket: backend.openSocket,
+      filterRequests: this.#filterRequests,
       hub: this.#hub,
       deadlines: this.#deadlines,
       clock: systemClock,
@@ -310,6 +321,7 @@ class Shard {
     } finally {
       clearInterval(ticks)
       this.#limited?.close()
+      this.#filterRequests.close()
       this.#listeners.close()
       await this.#context.backend.close()
       this.#bus.close()

@@ -16,6 +16,7 @@ import type { StreamReceiver } from '../grip/receiver.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import type { ChannelInstruct, Instruct, KeepAliveInstruct } from '../wire/instruct-types.js'
 import type { HttpStreamFormat, PublishItem } from '../wire/publish-types.js'
+import type { LinkPlace } from './filtered-items.js'
 import type { HttpShared } from './http-shared.js'
 import { type LinkFetch, type PageFollower, type PageRequest, pageKey } from './link-fetch.js'
 import type { LinkOrigin } from './link-request.js'
@@ -33,6 +34,8 @@ export interface LinkedStream extends StreamReceiver {
   readonly isRead: boolean
   /** An item whose turn has come. */
   process(item: PublishItem, format: HttpStreamFormat, subscription: Subscription): void
+  /** A filter asks the backend about an item: those behind it wait here until StreamLink.handleAnswered(). */
+  readonly isAsking: boolean
   /** The hold begins, or goes on after a page. */
   handleHeld(): void
   /** Debug mode shows `message` (a byte string) in front of the end; null: there is none. */
@@ -114,11 +117,26 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     this.#deliverWaiting()
   }
 
-  /** True: the item waits (or was dropped), because a page is awaited. */
-  takes(item: PublishItem, format: HttpStreamFormat): boolean {
-    if (this.#state === State.Holding || this.#state === State.Delivering) return false
-    if (!this.#queue.add(item, format)) this.#shared.context.counters.add('drop_link_queue')
+  /** True: the item waits (or was dropped), because a page is awaited, or the answer to a filter. */
+  takes(item: PublishItem): boolean {
+    const isHeld = this.#state === State.Holding || this.#state === State.Delivering
+    if (isHeld && !this.#stream.isAsking) return false
+    if (!this.#queue.add(item)) this.#shared.context.counters.add('drop_link_queue')
     return true
+  }
+
+  /** What a stream asks about is delivered, or not, before the next page is asked for. */
+  handleAsking(): void {
+    if (this.#state === State.Holding) this.#state = State.Delivering
+  }
+
+  handleAnswered(): void {
+    if (this.#state === State.Delivering) this.#deliverWaiting()
+  }
+
+  /** For the URLs of filters. */
+  get place(): LinkPlace {
+    return { origin: this.#origin, uri: this.#currentUri }
   }
 
   requestUpdate(urgency: Urgency): void {
@@ -246,12 +264,12 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
   #deliverWaiting(): void {
     this.#state = State.Delivering
     let item: StreamItem | null
-    while (this.#state === State.Delivering && (item = this.#queue.shift()) !== null) {
+    while (this.#state === State.Delivering && !this.#stream.isAsking && (item = this.#queue.shift()) !== null) {
       const { channel } = item
       const subscription = this.#stream.subscriptions.find((candidate) => candidate.channel.name === channel)
       if (subscription !== undefined) this.#stream.process(item, item.httpStream, subscription)
     }
-    if (this.#isEnded()) return
+    if (this.#isEnded() || this.#stream.isAsking) return
     this.#state = State.Holding
     this.#stream.handleHeld()
     if (this.#nextUri !== null && this.#nextLink !== null) {

@@ -10,8 +10,12 @@ import type { BackendFailure } from '../backend/types.js'
 import { unreachable } from '../base/assert.js'
 import { DeadlineEntry, NO_DEADLINE } from '../base/deadlines.js'
 import { WS_BACKPRESSURE_BYTES_MAX, WS_SLOW_BYTES } from '../base/limits.js'
+import { clientHost } from '../grip/forwarding.js'
 import { ReceiverKind, type WsReceiver } from '../grip/receiver.js'
 import type { Subscription } from '../grip/subscriptions.js'
+import { FilterQuestion, type Filtered } from '../grip/filters.js'
+import { HttpFilterFailure } from '../grip/http-filter.js'
+import { keptItem } from '../grip/kept-items.js'
 import { Heartbeat, HEARTBEAT_CONTENT } from '../grip/heartbeat.js'
 import type { WsClientHalf } from '../grip/ws-client-half.js'
 import { type WsAnyEffect, type WsClientEffect, WsDropReason } from '../grip/ws-effects.js'
@@ -19,9 +23,11 @@ import { C } from '../link/counters.js'
 import type { Route, Target } from '../routing/types.js'
 import { PublishAction, type PublishItem, type WsMessageFormat, WsMessageType } from '../wire/publish-types.js'
 import type { ShardContext } from './context.js'
+import { FilteredItems, type FilteredReceiver, type LinkPlace } from './filtered-items.js'
 import { filteredContent } from './filtered-content.js'
 import { type ClientSocket, type SocketOwner, type Upgrade, addressOf } from './client-socket.js'
 import { HeldFrames } from './held-frames.js'
+import { linkOriginOf } from './link-request.js'
 import { statsRouteOf } from './match-route.js'
 import { nativeString } from './native-headers.js'
 import type { Report } from './report.js'
@@ -40,7 +46,7 @@ const DROP_COUNTERS = {
 /** What only the half that speaks to the backend can do. */
 export type WsBackendEffect = Exclude<WsAnyEffect, WsClientEffect | { kind: 'ended' }>
 
-export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, SocketOwner {
+export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, SocketOwner, FilteredReceiver {
   readonly kind = ReceiverKind.Ws
   subscriptions: Subscription[] = []
   protected readonly context: ShardContext
@@ -57,6 +63,11 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   readonly #targetIndex: number
   /** The client came by TLS, or says so where it may. */
   readonly #ssl: boolean
+  // What it has asked for: filters may have URLs relative to it.
+  readonly #host: string
+  readonly #path: string
+  /** Null until a filter asks the backend. */
+  #filtered: FilteredItems | null = null
   /** Taken from the machine and not yet performed. */
   #postponed: WsAnyEffect | null = null
   #driving = false
@@ -74,6 +85,8 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     this.connectionId = upgrade.connectionId
     this.#targetIndex = targetIndex
     this.#ssl = upgrade.head.ssl
+    this.#host = context.forwarding.intern(clientHost(upgrade.head))
+    this.#path = context.forwarding.intern(upgrade.head.path)
     this.target = route.targets[targetIndex] as Target
     if (this.target.firstFrameDelayMs > 0) this.#heldFrames = new HeldFrames()
   }
@@ -219,9 +232,48 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   }
 
   deliverWs(item: PublishItem, format: WsMessageFormat, subscription: Subscription): void {
+    if (this.#filtered?.takes(item) === true) return
+    this.#process(item, format, subscription)
+    this.drive()
+  }
+
+  #process(published: PublishItem, publishedFormat: WsMessageFormat, subscription: Subscription): void {
+    // What filters ask about has to wait.
+    const item = subscription.filters.asksBackend ? keptItem(published) : published
+    const format = item.wsMessage ?? publishedFormat
     const filtered = this.session.filterItem(item, format, subscription, this.nowMs())
+    if (filtered instanceof FilterQuestion) {
+      this.#filtered ??= new FilteredItems(this.context, this)
+      this.#filtered.ask(item, subscription, this.session, filtered)
+    } else this.#pass(format, filtered)
+  }
+
+  #pass(format: WsMessageFormat, filtered: Filtered): void {
     if (filtered === null) this.context.counters.add('drop_filter')
     else this.#deliverFiltered(format, filteredContent(this.context, filtered))
+  }
+
+  linkPlace(): LinkPlace {
+    const head = { method: 'GET', path: this.#path, headers: ['host', this.#host], peerAddress: '', ssl: this.#ssl }
+    const origin = linkOriginOf(head, this.route, this.target)
+    return { origin, uri: origin.uri }
+  }
+
+  handleFiltered(item: PublishItem, _subscription: Subscription, filtered: Filtered | HttpFilterFailure): void {
+    if (filtered instanceof HttpFilterFailure) {
+      this.context.counters.add('drop_filter_failed')
+      this.session.handleFilterFailure(filtered.message, this.nowMs())
+    } else this.#pass(item.wsMessage as WsMessageFormat, filtered)
+    this.drive()
+  }
+
+  handleTurn(item: PublishItem, subscription: Subscription): void {
+    this.#process(item, item.wsMessage as WsMessageFormat, subscription)
+    this.drive()
+  }
+
+  handleIdle(): void {
+    // It may be served by topic again.
     this.drive()
   }
 
@@ -317,9 +369,10 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     return Math.min(this.session.deadlineMs, beatMs, this.#heldFrames?.untilMs ?? NO_DEADLINE)
   }
 
-  /** Items are looked at one by one while the client is slow, while they are held, while they push back a keep-alive. */
+  /** Items are looked at one by one while the client is slow, while they are held or wait, while they push back a keep-alive. */
   get wantsItems(): boolean {
-    return this.#isSlow || this.#heldFrames !== null || this.session.wantsWritten || this.ws?.isWrapped === true
+    if (this.#isSlow || this.#heldFrames !== null || this.#filtered?.isAsking === true) return true
+    return this.session.wantsWritten || this.ws?.isWrapped === true
   }
 
   #reclassify(): void {
@@ -505,6 +558,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   /** What the session still has to say to its backend can take long; its channels are free now. */
   #clientGone(): void {
     this.shared.closed()
+    this.#filtered?.leave()
     this.context.hub.leave(this)
     this.#gone()
   }
@@ -523,6 +577,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
 
   #leave(): void {
     this.ended = true
+    this.#filtered?.leave()
     this.context.hub.leave(this)
     this.context.deadlines.clear(this)
     this.shared.connections.delete(this)

@@ -18,6 +18,7 @@ import { poll, Waiters } from '../testing/wait.js'
 import { decodeEvents, encodeEvent, subscribeEvent } from '../testing/websocket-over-http.js'
 import { WsClient, WsRejected } from '../testing/ws-client.js'
 import type { ShardContext } from './context.js'
+import { HttpFilterRequests } from './http-filter-requests.js'
 import { rewriteRequest } from './rewrite.js'
 import { listenForWebSockets } from './ws-listener.js'
 import { WsShared } from './ws-shared.js'
@@ -130,6 +131,9 @@ beforeEach(async () => {
   })
   if (settings === null) throw new Error(faults.map(({ message }) => message).join('\n'))
   const { table } = parseRoutes('* backend:80,over_http', '/routes')
+  const deadlines = new Deadlines(0)
+  const clock = { nowMs: () => 0 }
+  const log = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) })
   const context: ShardContext = {
     settings,
     routes: () => table,
@@ -139,11 +143,12 @@ beforeEach(async () => {
       throw new Error('no tunnels here')
     },
     hub,
-    deadlines: new Deadlines(0),
-    clock: { nowMs: () => 0 },
+    deadlines,
+    clock,
+    filterRequests: new HttpFilterRequests({ shards: 2, backend, deadlines, clock, counters, log }),
     counters,
     report: idleReport(),
-    log: pino({ level: 'error' }, { write: (line: string) => void errors.push(line) }),
+    log,
     goneGate: new Gate(1, 1),
     random: () => 0,
     epochMs: () => 1_700_000_000_000,

@@ -20,6 +20,7 @@ import type { RouteTable } from '../routing/types.js'
 import { zhttpRoutes } from '../routing/zhttp-spec.js'
 import { ZhttpRelay } from '../runner/zhttp-relay.js'
 import type { AccessRecord, ShardContext } from '../shard/context.js'
+import { HttpFilterRequests } from '../shard/http-filter-requests.js'
 import { HttpListener } from '../shard/http-listener.js'
 import { rewriteRequest } from '../shard/rewrite.js'
 import { openShardZhttp } from '../shard/zhttp.js'
@@ -112,7 +113,8 @@ export class MemoryHub implements ChannelHub {
       const { receiver } = subscription
       if (receiver.kind === ReceiverKind.Stream && httpStream !== null) {
         const isPlain = httpStream.action === 'send' && subscription.prevId === null && subscription.filters.isEmpty
-        const isJoined = isPlain && !receiver.wantsItems && httpStream.contentFilters === null
+        const isOne = receiver.subscriptions.length === 1
+        const isJoined = isPlain && isOne && !receiver.wantsItems && httpStream.contentFilters === null
         if (isJoined) receiver.deliverChunk(httpStream.content, 1)
         else receiver.deliverItem(item, httpStream, subscription)
       } else if (receiver.kind === ReceiverKind.Response && httpResponse !== null) {
@@ -169,6 +171,7 @@ export class HttpRig {
   readonly #app = uWS.App()
   readonly #relay: ZhttpRelay
   readonly #context: ShardContext
+  readonly #filterRequests: HttpFilterRequests
   readonly #deadlines = new Deadlines(0)
   /** Those of requests under way, which no test counts. */
   readonly #backendDeadlines = new Deadlines(0)
@@ -200,6 +203,9 @@ export class HttpRig {
       publish: () => {},
       zhttp,
     })
+    const deadlines = this.#deadlines
+    const { counters } = this
+    this.#filterRequests = new HttpFilterRequests({ shards: 1, backend, deadlines, clock, counters, log })
     this.#context = {
       settings: this.settings,
       routes: () => table,
@@ -212,6 +218,7 @@ export class HttpRig {
       ),
       backend,
       backendSocket: backend.openSocket,
+      filterRequests: this.#filterRequests,
       hub: this.hub,
       deadlines: this.#deadlines,
       clock,
@@ -286,6 +293,7 @@ export class HttpRig {
 
   async close(): Promise<void> {
     this.#app.close()
+    this.#filterRequests.close()
     await this.#context.backend.close()
     await this.#relay.close()
   }

@@ -1,6 +1,7 @@
 /**
  * A conformance scenario plays something against a gateway and gives back what was seen. It passes when that equals what
- * Pushpin 1.41 shows (`expected`); what is seen instead on purpose stands in deviations.ts.
+ * Pushpin 1.41 shows (`expected`), or a later one where 1.41 does not know the matter; what is seen instead on purpose
+ * stands in deviations.ts.
  */
 import type { World } from './world.js'
 

@@ -6,6 +6,7 @@ import { collectScenarios } from './scenario.js'
 import { crossOrigin } from './scenarios/cross-origin.js'
 import { bodyPatch } from './scenarios/body-patch.js'
 import { filters } from './scenarios/filters.js'
+import { httpFilters } from './scenarios/http-filters.js'
 import { commands } from './scenarios/commands.js'
 import { holdChannels } from './scenarios/hold-channels.js'
 import { http } from './scenarios/http.js'
@@ -32,6 +33,7 @@ export const SCENARIOS = collectScenarios(
   http,
   holdChannels,
   filters,
+  httpFilters,
   bodyPatch,
   commands,
   crossOrigin,

@@ -8,7 +8,7 @@ import { WsClient, WsRejected } from '../ws-client.js'
 
 const EVENTS_TYPE = 'application/websocket-events'
 const FEATURES =
-  'status, session, link:next, link:gone, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, filter:var-subst'
+  'status, session, link:next, link:gone, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, filter:var-subst, filter:http-check, filter:http-modify'
 
 let rig: WebSocketRig
 

@@ -4,15 +4,20 @@ import type { Scenario } from '../scenario.js'
 import { GRIP_BARE, OPEN, binary, event, held, ok, subscribe, text, woh, wohObserved } from '../woh.js'
 import type { WohOptions, WohStage } from '../woh.js'
 
+/** Of Pushpin 2.0; 1.41 lacks the last two. */
 const GRIP_FEATURE =
-  'status, session, link:next, link:gone, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, filter:var-subst'
+  'status, session, link:next, link:gone, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, filter:var-subst, filter:http-check, filter:http-modify'
 
-/** Names in lower case; what varies is replaced. `Connection` has a scenario of its own. */
+/** Names in lower case; what varies is replaced. `Connection` and the value of `Grip-Feature` have scenarios of their own. */
 function headOf(s: WohStage, index: number): string[] {
   const call = s.calls[index]
   if (call === undefined) return []
   const names = call.rawHeaders.filter((_, at) => at % 2 === 0)
-  const varying: Readonly<Record<string, string>> = { 'connection-id': 'ID', 'grip-sig': 'SIG' }
+  const varying: Readonly<Record<string, string>> = {
+    'connection-id': 'ID',
+    'grip-sig': 'SIG',
+    'grip-feature': 'FEATURES',
+  }
   return names
     .map((name, at) => {
       const lower = name.toLowerCase()
@@ -40,7 +45,7 @@ function heads(name: string, expected: readonly (readonly string[])[], options: 
 }
 
 const HANDSHAKE = ['sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version: 13']
-const FEATURE = `grip-feature: ${GRIP_FEATURE}`
+const FEATURE = 'grip-feature: FEATURES'
 const EVENTS = [
   'accept: application/websocket-events',
   'connection-id: ID',
@@ -203,6 +208,7 @@ export const wohRequests: Scenario[] = [
     },
     [[OPEN, 'DISCONNECT\r\n'], ['drop']],
   ),
+  wohObserved('Grip-Feature: what it names', [ok(OPEN)], (s) => s.calls[0]?.header('grip-feature'), GRIP_FEATURE),
   wohObserved(
     'head of the requests: no Connection header',
     [ok(OPEN), ok(text('done'))],
