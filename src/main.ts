@@ -192,7 +192,7 @@ async function run(
       () => {
         if (stopping) return
         reloading.start()
-        process.stdout.write(bannerText(settings, runner.shards))
+        process.stdout.write(bannerText(settings, runner.shards, routes.table))
       },
       (error: unknown) => {
         log.fatal((error as Error).message)

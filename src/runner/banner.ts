@@ -1,8 +1,9 @@
-/** What the gateway says when it is up: where it listens, and a few lines to try. */
+/** What the gateway says when it is up: where it listens, and a few lines to try where they lead to the built-in backend. */
 import type { ListenAddress, Settings } from '../config/types.js'
 import { addressText } from '../config/values.js'
+import { type RouteTable, TargetKind } from '../routing/types.js'
 
-export function bannerText(settings: Settings, shards: number): string {
+export function bannerText(settings: Settings, shards: number, routes: RouteTable): string {
   const { runner, handler } = settings
   const control = { host: handler.pushInHttpAddr, port: handler.pushInHttpPort }
   const publish = control.port === 0 ? null : `http://${reachable(control)}/publish/`
@@ -23,8 +24,22 @@ export function bannerText(settings: Settings, shards: number): string {
     'ZMQ PUB',
     handler.pushInSubSpecs.map((spec) => spec + connecting),
   )
-  lines.push('try:', ...trials(settings, publish), '')
+  if (isBuiltIn(routes, settings)) lines.push('try:', ...trials(settings, publish))
+  lines.push('')
   return lines.join('\n')
+}
+
+/** Whether the lines to try are answered, whatever the backends of the routes are. */
+function isBuiltIn(routes: RouteTable, { runner }: Settings): boolean {
+  const [plain] = runner.httpPorts
+  const address = plain ?? runner.httpsPorts[0]
+  const host = address === undefined ? 'localhost' : hostOf(address)
+  const ssl = plain === undefined && address !== undefined
+  const isAnswered = (proto: 'http' | 'ws', path: string): boolean => {
+    const kind = routes.match({ proto, ssl, host, path })?.targets[0]?.kind
+    return kind === TargetKind.Test || kind === TargetKind.Demo
+  }
+  return isAnswered('http', '/stream') && isAnswered('ws', '/ws')
 }
 
 /** `publish` null: there is no HTTP port for publishers. */
@@ -46,6 +61,10 @@ function trials({ runner }: Settings, publish: string | null): readonly string[]
   return [`  curl -N --unix-socket ${runner.localPorts[0]?.path ?? ''} http://localhost/stream`, ...post]
 }
 
-function reachable({ host, port }: ListenAddress): string {
-  return addressText({ host: host === '0.0.0.0' || host === '::' ? 'localhost' : host, port })
+function reachable(address: ListenAddress): string {
+  return addressText({ host: hostOf(address), port: address.port })
+}
+
+function hostOf({ host }: ListenAddress): string {
+  return host === '0.0.0.0' || host === '::' ? 'localhost' : host
 }

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import { describeFault } from '../../config/fault.js'
 import { loadSettings } from '../../config/load.js'
+import { FORMAT_FIELD_BYTES_MAX } from '../../base/limits.js'
+import { FormatFault, renderFormat, unknownDirective } from '../../grip/format.js'
+import { IdRenderer } from '../../grip/id-format.js'
 import { readJsonp } from '../../grip/jsonp-request.js'
 import { parseRoutes } from '../../routing/routes.js'
 import { headFault } from '../../shard/client-head.js'
@@ -270,6 +273,24 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
     },
   },
   {
+    name: 'templates of filters',
+    corpus: ['id %(a)I and %I', '%%(x) %(b\\)c)s', '%s', 'a%(b)s%%I', '%(', '100 %'],
+    words: ['%', '%%', '%(', ')', 's', 'I', '\\)', '%(a)s', '%I', '%9', '%( )'],
+    run(input) {
+      const text = input.toString('latin1')
+      const whole = renderIds([text])
+      const at = Math.floor(text.length / 2)
+      // A directive longer than may be kept is a fault where its parts come one by one.
+      if (text.length <= FORMAT_FIELD_BYTES_MAX) assert.equal(renderIds([text.slice(0, at), text.slice(at)]), whole)
+      const named = renderFormat(text, (letter, argument) =>
+        letter === 's' ? (argument ?? '') : unknownDirective(letter),
+      )
+      if (named instanceof FormatFault) assert.match(named.message, /position \d+/, 'a fault has its place')
+      else assert(named.length <= text.length, 'no text from nowhere')
+      return whole !== null
+    },
+  },
+  {
     name: 'JSON-P query',
     corpus: [
       '/a?callback=cb&_method=POST&_headers=%7B%22A%22%3A%22b%22%7D&_body=x%20y',
@@ -403,6 +424,18 @@ function jwtTarget(): FuzzTarget {
       return isGood
     },
   }
+}
+
+/** Null: a fault. */
+function renderIds(parts: readonly string[]): string | null {
+  const renderer = IdRenderer.open({ id_format: 'i%(a)s' }, (channel) => (channel === 'a' ? '7' : null))
+  if (renderer instanceof FormatFault) return null
+  let text = ''
+  for (const piece of [...parts.map((part) => renderer.update(part)), renderer.finish()]) {
+    if (piece instanceof FormatFault) return null
+    text += piece
+  }
+  return text
 }
 
 function headersOf(lines: readonly string[]): string[] {
