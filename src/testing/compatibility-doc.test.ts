@@ -98,6 +98,39 @@ test('every conformance scenario that is named is one', () => {
   expect(named.filter((name) => !names.has(name))).toEqual([])
 })
 
+/** Cells of the tables with a last column `test`: what they say of a test, and the file they mean. */
+function testCells(): { readonly phrase: string; readonly path: string }[] {
+  return TEXT.split(/\n## /).flatMap((section) => {
+    const columns = /^\|(.+\| test +\|)$/m.exec(section)?.[1]?.split('|').length
+    if (columns === undefined) return []
+    const own = /\]\(\.\.\/(src\/[^)]+\.test\.ts)\)/.exec(section)?.[1] as string
+    return section.split('\n').flatMap((line) => {
+      const cells = line.split(/(?<!\\)\|/).slice(1)
+      const cell = cells.at(-2)?.trim() ?? ''
+      if (cells.length !== columns || /^(test|-+|–|)$/.test(cell)) return []
+      return cell.split('; ').flatMap((part) => phraseOf(part, own))
+    })
+  })
+}
+
+function phraseOf(part: string, own: string): { readonly phrase: string; readonly path: string }[] {
+  const linked = /^\[[^\]]+\]\(\.\.\/(src\/[^)]+)\)(?:: (.+))?$/.exec(part)
+  if (linked?.[2] !== undefined) return [{ phrase: linked[2], path: linked[1] as string }]
+  if (part.startsWith('conformance: ')) return [{ phrase: part.slice('conformance: '.length), path: 'conformance' }]
+  return linked === null ? [{ phrase: part, path: own }] : []
+}
+
+test('what stands in a column of tests is part of a title', () => {
+  const cells = testCells()
+  expect(cells.length).toBeGreaterThan(30)
+  const missing = cells.filter(({ phrase, path }) => {
+    const pieces = phrase.split('…').map((piece) => piece.trim())
+    const titles = path === 'conformance' ? SCENARIOS.map(({ name }) => name) : literalsOf(path)
+    return !titles.some((title) => pieces.every((piece) => title.includes(piece)))
+  })
+  expect(missing).toEqual([])
+})
+
 describe('the checklists', () => {
   const rows = CHECKLISTS.split('\n')
     .filter((line) => line.startsWith('| ') && !/^\| (feature|---)/.test(line))
