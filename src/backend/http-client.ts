@@ -10,7 +10,7 @@
  * 8 ms instead of 1.3).
  */
 import type { Readable } from 'node:stream'
-import type { Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import { assert } from '../base/assert.js'
 import { byteStringOfText } from '../base/bytes.js'
 import type { Clock } from '../base/clock.js'
@@ -22,6 +22,7 @@ import { bodyChunks } from './body-chunks.js'
 import { type BackendSettings, ConnectError, HttpPools } from './http-pools.js'
 import { FailureKind } from './types.js'
 import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
+import type { Pool } from './undici-parts.js'
 
 export interface HttpBackendClientOptions {
   readonly settings: BackendSettings

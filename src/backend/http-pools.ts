@@ -5,7 +5,7 @@
  * its place for new requests, and what is under way on the old one is finished there.
  */
 import { createSecureContext } from 'node:tls'
-import { Pool, buildConnector } from 'undici'
+import { type Connector, Pool, buildConnector } from './undici-parts.js'
 import { BACKEND_HEAD_BYTES_MAX, STRANGER_POOLS_MAX } from '../base/limits.js'
 import type { Target } from '../routing/types.js'
 import { CONNECT_TIMEOUT_MS, type ClientCertificate, clientCertificate, connectFailureKind } from './connecting.js'
@@ -162,8 +162,8 @@ export class ConnectError extends Error {
   }
 }
 
-function makeConnector(target: Target, certificate: ClientCertificate | Error): buildConnector.connector {
-  let connect: buildConnector.connector | Error
+function makeConnector(target: Target, certificate: ClientCertificate | Error): Connector {
+  let connect: Connector | Error
   const blocked = policyFault(target)
   try {
     if (certificate instanceof Error) throw certificate
