@@ -103,6 +103,14 @@ export function acceptEffect(response: WsResponse): WsClientEffect {
   return accept(response.headers, (key) => HANDSHAKE.has(key) || PRIVATE.has(key) || isSetMeta(key))
 }
 
+/** Headers of the answer to OPEN as those of a 101, for statistics: without what speaks to the gateway. Flat. */
+export function openedHeaders(headers: readonly string[]): string[] {
+  return headers.filter((_, index) => {
+    const key = (headers[index - (index % 2)] as string).toLowerCase()
+    return key !== 'content-length' && !PRIVATE.has(key) && !isSetMeta(key)
+  })
+}
+
 /** The 101, from the backend's own. */
 export function relayedAccept(headers: readonly string[]): WsClientEffect {
   return accept(headers, (key) => HANDSHAKE.has(key))

@@ -439,6 +439,11 @@ export class WsSession extends WsClientHalf {
     }
   }
 
+  /** What the client sends goes to the backend (see #appendContent). */
+  get isForwarding(): boolean {
+    return this.#link === Link.Connected && !this.#mustDisconnect
+  }
+
   protected override detach(): void {
     if (this.#link !== Link.Connected) return
     this.isDetached = true

@@ -14,20 +14,42 @@ export const Collect = {
   Sub: 8,
   /** The numbers of the Prometheus port. */
   Totals: 16,
+  Report: 32,
+  Activity: 64,
 } as const
 
 /** Numbers of one route (`''`: of all without an id of their own), by index. */
 export const RouteStat = {
-  /** Of the route `''` only, like Sent: nobody wants to know them by route. */
+  /** Of the route `''` only: nobody wants to know them by route. */
   Requests: 0,
   /** Connections that came, less those that went. */
   Connections: 1,
-  /** Highest value that Connections had in this batch. */
-  ConnectionsPeak: 2,
-  Minutes: 3,
-  Sent: 4,
+  /** How often one came or went. */
+  ConnectionChanges: 2,
+  /** Highest value that Connections had after one of the changes. */
+  ConnectionsPeak: 3,
+  Minutes: 4,
+  /** Without Collect.Report all of the shard are counted under the route `''`. */
+  Sent: 5,
+  HttpResponseSent: 6,
+  BlocksSent: 7,
+  Activity: 8,
+  // Traffic, in the order of TRAFFIC. Client: between it and the gateway; server: between the gateway and the backend.
+  ClientHeaderBytesReceived: 9,
+  ClientHeaderBytesSent: 10,
+  ClientContentBytesReceived: 11,
+  ClientContentBytesSent: 12,
+  ClientMessagesReceived: 13,
+  ClientMessagesSent: 14,
+  ServerHeaderBytesReceived: 15,
+  ServerHeaderBytesSent: 16,
+  ServerContentBytesReceived: 17,
+  ServerContentBytesSent: 18,
+  ServerMessagesReceived: 19,
+  ServerMessagesSent: 20,
 } as const
-export const ROUTE_STATS = 5
+export const ROUTE_STATS = 21
+export const FIRST_TRAFFIC_STAT = RouteStat.ClientHeaderBytesReceived
 
 /** A connection that came (or is still there), or has gone. */
 export interface ConnEvent {

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { PROMETHEUS_CONNECTIONS_MAX, PROMETHEUS_HEAD_BYTES_MAX } from '../base/limits.js'
 import { listenAddressOf } from '../config/values.js'
 import { speakHttp10 } from './http10.js'
-import type { Totals } from './totals.js'
+import type { Totals } from './report-book.js'
 import { freeSocketPath } from './socket-path.js'
 
 export interface PrometheusPortOptions {

@@ -31,9 +31,11 @@ const COLLECTED_FOR: Readonly<Record<StatsType, number>> = {
   [StatsType.Message]: Collect.Message,
   [StatsType.Conn]: Collect.Conn,
   [StatsType.Sub]: Collect.Sub,
+  [StatsType.Report]: Collect.Report,
+  [StatsType.Activity]: Collect.Activity,
 }
 /** Statistics that need to know of each item published. */
-const ITEMS = Collect.Message | Collect.Totals
+const ITEMS = Collect.Message | Collect.Totals | Collect.Report
 
 export class Statistics {
   readonly #options: StatisticsOptions
@@ -129,8 +131,11 @@ export class Statistics {
   }
 
   #collectedFor(type: StatsType): number {
-    const isConnOff = type === StatsType.Conn && !this.#options.settings.global.statsConnectionSend
-    return isConnOff ? 0 : COLLECTED_FOR[type]
+    const { global, handler } = this.#options.settings
+    const isOff =
+      (type === StatsType.Conn && !global.statsConnectionSend) ||
+      (type === StatsType.Report && handler.statsReportInterval <= 0)
+    return isOff ? 0 : COLLECTED_FOR[type]
   }
 
   async #openPorts(): Promise<void> {
@@ -141,7 +146,7 @@ export class Statistics {
     ] as const
     for (const [setting, address, prefix] of ports) {
       if (address === '') continue
-      const { totals } = this.#book.totals
+      const { totals } = this.#book.reports
       this.#ports.push(await openPrometheusPort({ address, setting, prefix, totals }))
       this.#wanted |= Collect.Totals
     }

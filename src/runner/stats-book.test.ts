@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { RouteStat, ROUTE_STATS, type StatsBatch } from '../link/statistics.js'
 import { decodePublishItem, isPublishFault } from '../wire/publish-item.js'
 import type { PublishItem } from '../wire/publish-types.js'
-import type { StatsPacket } from '../wire/stats-packet.js'
+import type { ReportPacket, StatsPacket } from '../wire/stats-packet.js'
 import { StatsBook } from './stats-book.js'
 
 /** As publishers write it. */
@@ -148,19 +148,75 @@ describe('numbers', () => {
     expect(taken()).toEqual([{ type: 'counts', requestsReceived: 3 }])
   })
 
-  test('connections are the sum of the most that each route had in the interval', () => {
-    batch({ routes: new Map([['a', numbers({ Connections: 1, ConnectionsPeak: 3 })]]) })
-    batch({ routes: new Map([['b', numbers({ Connections: 2, ConnectionsPeak: 2, Minutes: 2, Sent: 5 })]]) })
-    expect(book.totals.totals).toMatchObject({ connections: 5, minutes: 2, sent: 5 })
-    advance(10_000)
-    expect(book.totals.totals.connections).toBe(3)
-    batch({ routes: new Map([['a', numbers({ Connections: -1 })]]) })
-    advance(10_000)
-    expect(book.totals.totals.connections).toBe(2)
+  test('activity is told by route, before the requests', () => {
+    batch({ routes: new Map([['a', numbers({ Activity: 2 })]]) })
+    batch({ routes: new Map([['', numbers({ Requests: 1, Activity: 1 })]]) })
+    batch({ routes: new Map([['a', numbers({ Activity: 1 })]]) })
+    advance(100)
+    expect(taken()).toEqual([
+      { type: 'activity', route: 'a', count: 3 },
+      { type: 'activity', route: '', count: 1 },
+      { type: 'counts', requestsReceived: 1 },
+    ])
   })
 
   test('what is published counts, whether somebody holds its channel or not', () => {
     book.handleItem(publishItem({ channel: 'c', formats: { 'ws-message': { content: 'y' } } }), 0, 0, nowMs)
-    expect(book.totals.totals.received).toBe(1)
+    expect(book.reports.totals.received).toBe(1)
+  })
+})
+
+describe('reports', () => {
+  const one = { Connections: 1, ConnectionChanges: 1, ConnectionsPeak: 1 }
+
+  test('of each route what it had since its last one, from all shards', () => {
+    batch({ routes: new Map([['a', numbers({ ...one, Minutes: 1, Sent: 2, HttpResponseSent: 1, BlocksSent: 3 })]]) })
+    nowMs += 50
+    batch({ routes: new Map([['a', numbers({ Sent: 3, ClientHeaderBytesReceived: 5, ServerMessagesSent: 7 })]]) })
+    advance(9_950)
+    const [report] = taken()
+    expect(report).toMatchObject({
+      ...{ type: 'report', route: 'a', connections: 1, minutes: 1, received: 0, sent: 5, httpResponseSent: 1 },
+      ...{ blocksReceived: 0, blocksSent: 3, durationMs: 10_000 },
+    })
+    expect(Array.from((report as ReportPacket).traffic)).toEqual([5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7])
+    nowMs += 50
+    advance(9_950)
+    expect(taken()).toMatchObject([{ route: 'a', connections: 1, minutes: 0, sent: 0, durationMs: 10_000 }])
+  })
+
+  test('end with one that says that there is no connection any more', () => {
+    batch({ routes: new Map([['a', numbers({ Connections: 0, ConnectionChanges: 2, ConnectionsPeak: 1 })]]) })
+    advance(10_000)
+    expect(taken()).toMatchObject([{ route: 'a', connections: 1 }])
+    advance(10_000)
+    expect(taken()).toMatchObject([{ route: 'a', connections: 0 }])
+    advance(10_000)
+    expect(taken()).toEqual([])
+  })
+
+  test('items published stand in that without a route, with the blocks of their largest format', () => {
+    const formats = { 'ws-message': { content: 'y' }, 'http-stream': { content: 'x'.repeat(21) } }
+    book.handleItem(publishItem({ channel: 'c', formats }), 0, 0, nowMs)
+    advance(10_000)
+    expect(taken()).toMatchObject([{ route: '', received: 1, blocksReceived: 3, sent: 0 }])
+  })
+
+  test('connections are the most at a time; those open before count again when one comes or goes, or at the end', () => {
+    batch({ routes: new Map([['a', numbers({ Connections: 3, ConnectionChanges: 3, ConnectionsPeak: 3 })]]) })
+    batch({
+      routes: new Map([['b', numbers({ Connections: 2, ConnectionChanges: 2, ConnectionsPeak: 2, Minutes: 2 })]]),
+    })
+    expect(book.reports.totals).toMatchObject({ connections: 5, minutes: 2 })
+    advance(10_000)
+    expect(book.reports.totals.connections).toBe(5)
+    batch({ routes: new Map([['a', numbers({ Connections: -1, ConnectionChanges: 1, ConnectionsPeak: -1 })]]) })
+    expect(book.reports.totals.connections).toBe(4)
+    taken()
+    advance(10_000)
+    expect(taken()).toMatchObject([
+      { route: 'a', connections: 2 },
+      { route: 'b', connections: 2 },
+    ])
   })
 })

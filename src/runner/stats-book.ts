@@ -6,8 +6,8 @@ import { blocksByTransport, RouteStat, type StatsBatch } from '../link/statistic
 import type { PublishItem } from '../wire/publish-types.js'
 import { type StatsPacket, StatsType } from '../wire/stats-packet.js'
 import { ItemsInFlight } from './items-in-flight.js'
+import { ReportBook } from './report-book.js'
 import { SubscriberBook } from './subscriber-book.js'
-import { TotalsBook } from './totals.js'
 
 export interface StatsBookOptions {
   /** Seconds. */
@@ -23,19 +23,21 @@ export interface StatsBookOptions {
   emit(packet: StatsPacket): void
 }
 
-/** Counts are told so long after the first of them. */
-const COUNTS_MS = 100
+/** Activity and counts are told so long after the first of them. */
+const ACTIVITY_MS = 100
 /** Subscriptions whose count has changed are told at the next full second. */
 const REFRESH_MS = 1000
 
 export class StatsBook {
   readonly #options: StatsBookOptions
-  readonly totals: TotalsBook
+  readonly reports: ReportBook
   readonly #subscribers: SubscriberBook
   readonly #items: ItemsInFlight
   #requests = 0
-  /** When counts are due; Infinity: there are none. */
-  #countsDueMs = Number.POSITIVE_INFINITY
+  /** By route. */
+  readonly #activity = new Map<string, number>()
+  /** When they are due; Infinity: there are none. */
+  #activityDueMs = Number.POSITIVE_INFINITY
   #refreshDueMs = 0
   #intervalEndMs = 0
 
@@ -44,7 +46,7 @@ export class StatsBook {
     const emit = (packet: StatsPacket): void => {
       options.emit(packet)
     }
-    this.totals = new TotalsBook(options.reportIntervalMs > 0)
+    this.reports = new ReportBook(options.reportIntervalMs > 0)
     this.#subscribers = new SubscriberBook(options.subscriptionTtl, options.subscriptionLinger, emit)
     this.#items = new ItemsInFlight(emit)
   }
@@ -68,9 +70,9 @@ export class StatsBook {
    * channel.
    */
   handleItem(item: PublishItem, position: number, shards: number, nowMs: number): void {
-    this.totals.addReceived()
+    const blocks = blocksByTransport(item, this.#options.blockBytes)
+    this.reports.addReceived(Math.max(...blocks), nowMs)
     if (shards > 0 && this.#options.isWanted(StatsType.Message)) {
-      const blocks = blocksByTransport(item, this.#options.blockBytes)
       this.#items.add({ position, channel: item.channel, id: item.id, blocks, shards, atMs: nowMs })
     }
   }
@@ -82,7 +84,7 @@ export class StatsBook {
 
   handleTick(nowMs: number): void {
     this.#items.handleTick(nowMs)
-    if (nowMs >= this.#countsDueMs) this.#tellCounts()
+    if (nowMs >= this.#activityDueMs) this.#tellActivity()
     if (nowMs >= this.#refreshDueMs) {
       this.#refreshDueMs = nowMs + REFRESH_MS
       this.#subscribers.handleSecond(nowMs)
@@ -90,20 +92,27 @@ export class StatsBook {
     const { reportIntervalMs } = this.#options
     if (reportIntervalMs > 0 && nowMs >= this.#intervalEndMs) {
       this.#intervalEndMs = nowMs + reportIntervalMs
-      this.totals.handleInterval()
+      this.reports.handleInterval(nowMs, (packet) => {
+        this.#options.emit(packet)
+      })
     }
   }
 
   #handleNumbers(route: string, numbers: Float64Array, nowMs: number): void {
+    this.reports.add(route, numbers, nowMs)
     const requests = numbers[RouteStat.Requests] as number
-    this.totals.add(route, numbers)
+    const activity = numbers[RouteStat.Activity] as number
+    if (requests === 0 && activity === 0) return
     this.#requests += requests
-    if (requests > 0 && this.#countsDueMs === Number.POSITIVE_INFINITY) this.#countsDueMs = nowMs + COUNTS_MS
+    if (activity > 0) this.#activity.set(route, (this.#activity.get(route) ?? 0) + activity)
+    if (this.#activityDueMs === Number.POSITIVE_INFINITY) this.#activityDueMs = nowMs + ACTIVITY_MS
   }
 
-  #tellCounts(): void {
-    this.#countsDueMs = Number.POSITIVE_INFINITY
-    this.#options.emit({ type: StatsType.Counts, requestsReceived: this.#requests })
+  #tellActivity(): void {
+    this.#activityDueMs = Number.POSITIVE_INFINITY
+    for (const [route, count] of this.#activity) this.#options.emit({ type: StatsType.Activity, route, count })
+    this.#activity.clear()
+    if (this.#requests > 0) this.#options.emit({ type: StatsType.Counts, requestsReceived: this.#requests })
     this.#requests = 0
   }
 }

@@ -16,6 +16,7 @@ import type { AnswerOptions } from './http-writer.js'
 import { hostNameOf, matchRoute, routeById } from './match-route.js'
 import type { RequestRecord } from './request-record.js'
 import type { ResponseSlot } from './response-slot.js'
+import type { RequestHead, RouteTraffic } from './route-traffic.js'
 
 export class ClientRequest {
   readonly head: ClientHead
@@ -93,6 +94,18 @@ export class ClientRequest {
     }
     const isHttp = target.kind === TargetKind.Http
     return isHttp && isInChunks ? upload.read(true) : (upload.whole() ?? upload.read(false))
+  }
+
+  /** To statistics: what goes to a target; and once what the client has sent, but for the upload, which counts itself. */
+  countRequest(traffic: RouteTraffic, forwarded: RequestHead, isFirst: boolean): void {
+    const { crossOrigin, upload } = this
+    if (isFirst && this.#again === null) {
+      traffic.clientRequest(crossOrigin?.head ?? this.head)
+      if (crossOrigin?.body) traffic.clientReceived(crossOrigin.body.length)
+    }
+    traffic.serverRequest(forwarded)
+    const body = crossOrigin?.body ?? (upload === null ? this.#again?.body : upload.whole())
+    if (body) traffic.serverSent(body.length)
   }
 
   answerOptions(slot: ResponseSlot): AnswerOptions {

@@ -3,6 +3,7 @@ import { NO_FILTERS } from '../grip/filters.js'
 import { ReceiverKind, type ResponseReceiver, type StreamReceiver, type WsReceiver } from '../grip/receiver.js'
 import { Channel, Subscription } from '../grip/subscriptions.js'
 import { Counters } from '../link/counters.js'
+import { idleReport } from '../testing/idle-report.js'
 import { PublishAction, type PublishItem, WsMessageType } from '../wire/publish-types.js'
 import { Fanout } from './fanout.js'
 
@@ -105,6 +106,7 @@ describe('fan-out', () => {
         },
       },
       counters,
+      report: idleReport(),
       onError: (receiver, error) => {
         receiver.fail(error)
       },

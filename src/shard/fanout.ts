@@ -14,6 +14,7 @@ import { PublishAction, WsMessageType } from '../wire/publish-types.js'
 import { type Receiver, ReceiverKind } from '../grip/receiver.js'
 import type { Channel, Subscription } from '../grip/subscriptions.js'
 import { C, type Counters } from '../link/counters.js'
+import type { Report } from './report.js'
 
 /** What fan-out needs of uWebSockets.js: TemplatedApp.publish. */
 export interface TopicPublisher {
@@ -23,6 +24,7 @@ export interface TopicPublisher {
 export interface FanoutOptions {
   readonly topics: TopicPublisher
   readonly counters: Counters
+  readonly report: Pick<Report, 'wantsTraffic' | 'wroteToTopic'>
   /** A delivery threw: that receiver is to be ended; the others go on. */
   onError(receiver: Receiver, error: unknown): void
 }
@@ -69,7 +71,8 @@ export class Fanout {
   }
 
   #deliverWs(channel: Channel, item: PublishItem, format: WsMessageFormat): void {
-    const { values } = this.#options.counters
+    const { counters, report } = this.#options
+    const { values } = counters
     const plain = channel.ws.length - channel.wsByItem
     const byTopic =
       format.action === PublishAction.Send &&
@@ -78,6 +81,7 @@ export class Fanout {
     if (byTopic && plain > 0) {
       this.#options.topics.publish(channel.name, format.content, format.type === WsMessageType.Binary)
       values[C.ws_messages_out] = (values[C.ws_messages_out] as number) + plain
+      if (report.wantsTraffic) report.wroteToTopic(channel, format.content.length)
     }
     if (!byTopic || channel.wsByItem > 0) this.#deliverWsByItem(channel, item, format, byTopic)
     // Last: who is found slow by it has had this item.

@@ -15,6 +15,7 @@ import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
+import type { RouteTraffic } from './route-traffic.js'
 
 /** Kept as long as the hold lives. */
 export interface GoneLink {
@@ -80,13 +81,22 @@ class GoneCall implements BackendHandler {
     this.#send()
   }
 
-  #send(): void {
-    const next = this.#attempts.shift()
-    if (next !== undefined) this.#backend = this.#context.backend.request(next, this)
-    else setImmediate(() => this.#over('it leads nowhere'))
+  /** For statistics; null: they are not wanted. */
+  get #traffic(): RouteTraffic | null {
+    const { report } = this.#context
+    return report.wantsTraffic ? report.traffic(statsRouteOf(this.#link.origin.route)) : null
   }
 
-  handleHead(status: number): void {
+  #send(): void {
+    const next = this.#attempts.shift()
+    if (next !== undefined) {
+      this.#traffic?.serverRequest(next)
+      this.#backend = this.#context.backend.request(next, this)
+    } else setImmediate(() => this.#over('it leads nowhere'))
+  }
+
+  handleHead(status: number, reason: string, headers: string[]): void {
+    this.#traffic?.serverAnswer({ status, reason, headers })
     this.#status = status
   }
 

@@ -227,6 +227,7 @@ export class HeldResponse
     const isEarly = outcome === 'error' && !this.#isHolding
     const shown = isEarly ? crossOrigin?.error(answer) : crossOrigin?.held(answer)
     const bytes = writeAnswer(this.#slot, shown ?? answer, options)
+    this.#slot.traffic?.wholeAnswer(shown ?? answer, bytes)
     reportAccess(this.#shared.context, record, (shown ?? answer).status, bytes, outcome)
     this.#leave()
   }

@@ -284,6 +284,7 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
     const { code, reason, headers } = instruct.response
     // Without a hold the page behind the link follows at once, and nothing may stand in between.
     const first = instruct.hold === 'none' ? instruct.response.body : openingChunk(instruct)
+    this.#slot.traffic?.wholeAnswer({ status: code, reason, headers }, first.length)
     res.cork(() => {
       writeStatus(res, code, reason)
       writeHeaders(
@@ -299,10 +300,11 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
   #keepAliveDue(nowMs: number): void {
     const keepAlive = this.#keepAlive
     if (keepAlive === null || this.#isEnded) return
-    const { deadlines, random } = this.#shared.context
+    const { deadlines, random, report } = this.#shared.context
     const dueMs = keepAliveDueMs(keepAlive, this.#lastWriteMs, this.#delayMs, nowMs)
     if (dueMs > nowMs) return deadlines.set(this, dueMs)
     if (this.#backlogItems === 0 || nowMs >= this.#probeAtMs) this.#write(keepAlive.content, 1)
+    if (report.wantsActivity) report.active(this.statsRoute)
     this.#delayMs = keepAliveDelayMs(keepAlive, random())
     deadlines.set(this, nowMs + this.#delayMs)
   }
@@ -318,11 +320,12 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
 
   /** False: the socket is behind. */
   #send(chunk: Buffer, items: number, nowMs: number): boolean {
-    const { res } = this.#slot
+    const { res, traffic } = this.#slot
     let taken = true
     res.cork(() => {
       taken = res.write(chunk)
     })
+    traffic?.clientSent(chunk.length)
     this.#lastWriteMs = nowMs
     if (taken) {
       this.#forgetBacklog()

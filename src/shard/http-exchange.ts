@@ -114,9 +114,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   /** The client waits already, and its request goes to the backend again, by the route of the same id. */
   retry(): void {
-    this.#context.counters.add('hold_retries')
+    const { counters, report } = this.#context
+    counters.add('hold_retries')
     this.#guard(() => {
       const answer = this.#client.openAgain(this.#context)
+      if (report.wantsActivity && answer === null) report.active(statsRouteOf(this.#client.route))
       if (answer === null) this.#requestNext()
       else this.#answer(answer, 'error')
     })
@@ -181,6 +183,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   handleHead(status: number, reason: string, headers: string[]): void {
     this.#guard(() => {
       this.#received.head = { status, reason, headers }
+      this.#slot.traffic?.serverAnswer(this.#received.head)
       const verdict = (this.#session as HttpSession).handleHead(headers, this.#client.isKept)
       if (verdict.kind === 'answer') return this.#refuseAnswer(verdict.answer)
       if (verdict.kind === 'collect') {
@@ -199,6 +202,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   handleData(chunk: Buffer): boolean {
     try {
+      this.#slot.traffic?.serverReceived(chunk.length)
       return this.#handleData(chunk)
     } catch (error) {
       this.fail(error)
@@ -266,9 +270,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     const { head, route } = this.#client
     if (route === null) return
     const { report, forwarding } = this.#context
+    const statsRoute = statsRouteOf(route)
+    this.#slot.traffic = report.traffic(statsRoute)
     this.#slot.reported = report.began(null, {
       type: 'http',
-      route: statsRouteOf(route),
+      route: statsRoute,
       peerAddress: forwarding.clientAddress(head, this.#context.epochMs()) ?? '',
       ssl: head.ssl,
     })
@@ -284,6 +290,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #receive(): void {
     const { res } = this.#slot
     const upload = new HttpUpload(res, this.#client.startedMs)
+    upload.traffic = this.#slot.traffic
     this.#client.upload = upload
     let isStarted = false
     res.onData((lent, isLast) => {
@@ -321,15 +328,13 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     const refusal = refuseWebSocketEvents(target, forwarded.headers, forwarded.trusted)
     if (refusal !== null) return this.#answer(refusal, 'error')
     this.#session = new HttpSession(this.#context.settings, route, target, forwarded.gripActive)
+    const { method } = head
+    const { path, headers } = forwarded
+    const body = client.bodyFor(target)
+    const { traffic } = this.#slot
+    if (traffic !== null) this.#client.countRequest(traffic, { method, path, headers }, this.#targetIndex === 0)
     this.#backend = this.#context.backend.request(
-      {
-        target,
-        method: head.method,
-        path: forwarded.path,
-        headers: forwarded.headers,
-        body: client.bodyFor(target),
-        routePathBeg: route.pathBeg,
-      },
+      { target, method, path, headers, body, routePathBeg: route.pathBeg },
       this,
     )
   }
@@ -350,7 +355,9 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         return true
       case State.Relaying:
       case State.Streaming:
-        return this.#client.isHead || relayChunk(this.#writer as HttpWriter, this.#received, chunk)
+        if (this.#client.isHead) return true
+        this.#slot.traffic?.clientSent(chunk.length)
+        return relayChunk(this.#writer as HttpWriter, this.#received, chunk)
       case State.Collecting:
         this.#received.add(chunk)
         return this.#received.bodyBytes <= GRIP_RESPONSE_BYTES_MAX || this.#overflow()
@@ -422,6 +429,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       else this.#backend?.resume()
     })
     this.#writer = writer
+    this.#slot.traffic?.wholeAnswer({ status: code, reason: head.reason, headers: kept }, this.#received.bodyBytes)
     return writer.start(head, this.#received.takeBody())
   }
 
@@ -455,6 +463,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     if (verdict.kind === 'end-stream') {
       tellGoneAtOnce(this.#context, verdict.instruct, this.#record())
       if (verdict.text.length > 0) writer.write(verdict.text)
+      this.#slot.traffic?.clientSent(verdict.text.length)
     }
     if (verdict.kind === 'answer' && verdict.failed) this.#appendFailure(verdict.answer)
     this.#endRelay()
@@ -495,8 +504,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #write(answer: HttpAnswer, outcome: string): void {
     if (this.#state === State.Ended || !this.#slot.isOpen) return
     const options = this.#client.answerOptions(this.#slot)
+    const { traffic } = this.#slot
     this.#end()
     const bytes = writeAnswer(this.#slot, answer, options)
+    // The gateway's own words are not the route's.
+    if (traffic !== null && outcome !== 'error') traffic.wholeAnswer(answer, bytes)
     this.#access(answer.status, bytes, outcome)
   }
 

@@ -11,6 +11,7 @@ import { copyOfArrayBuffer } from '../base/bytes.js'
 import { DeadlineEntry, type Deadlines } from '../base/deadlines.js'
 import type { Clock } from '../base/clock.js'
 import { GRIP_REQUEST_BYTES_MAX, UPLOAD_PULSE_MS, UPLOAD_UNREAD_BYTES_MAX } from '../base/limits.js'
+import type { RouteTraffic } from './route-traffic.js'
 
 export class HttpUpload {
   receivedBytes = 0
@@ -18,6 +19,8 @@ export class HttpUpload {
   /** Nothing has been dropped: the body can be read from its start again. */
   isWhole = true
   lastDataMs: number
+  /** For statistics; null: they are not wanted. */
+  traffic: RouteTraffic | null = null
   readonly #res: uWS.HttpResponse
   #chunks: Buffer[] = []
   #reader: UploadReader | null = null
@@ -44,6 +47,7 @@ export class HttpUpload {
     if (lent.byteLength > 0) {
       const chunk = copyOfArrayBuffer(lent)
       this.receivedBytes += chunk.length
+      this.traffic?.clientReceived(chunk.length)
       this.#unreadBytes += chunk.length
       this.#chunks.push(chunk)
     }
@@ -72,6 +76,7 @@ export class HttpUpload {
     const chunk = this.#chunks[this.#read]
     if (chunk === undefined) return this.isComplete ? null : undefined
     this.#unreadBytes -= chunk.length
+    this.traffic?.serverSent(chunk.length)
     if (this.receivedBytes > GRIP_REQUEST_BYTES_MAX) {
       this.isWhole = false
       this.#chunks.splice(0, this.#read + 1)

@@ -13,6 +13,8 @@ import { LinkError, type PageHead, judgePageHead, linkRetryDelayMs } from '../gr
 import { countBackendFailure, failsOver } from './backend-results.js'
 import type { ShardContext } from './context.js'
 import { type LinkOrigin, linkRequests, reportLink } from './link-request.js'
+import { statsRouteOf } from './match-route.js'
+import type { RouteTraffic } from './route-traffic.js'
 
 /** A stream that waits for a page. */
 export interface PageFollower {
@@ -128,6 +130,7 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
   // From the backend.
 
   handleHead(status: number, reason: string, headers: string[]): void {
+    this.#traffic?.serverAnswer({ status, reason, headers })
     const head = judgePageHead(status, reason, headers)
     this.#status = status
     this.#head = head
@@ -142,6 +145,7 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
 
   handleData(chunk: Buffer): boolean {
     if (this.#isOver) return true
+    this.#traffic?.serverReceived(chunk.length)
     this.#bytes += chunk.length
     if (this.#bytes <= LINK_SHARED_BYTES_MAX) this.#kept.push(chunk)
     else {
@@ -176,6 +180,12 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
     else this.#again(failure.message)
   }
 
+  /** For statistics; null: they are not wanted. */
+  get #traffic(): RouteTraffic | null {
+    const { report } = this.#context
+    return report.wantsTraffic ? report.traffic(statsRouteOf(this.#request.origin.route)) : null
+  }
+
   #ask(): void {
     const { origin, uri, lastIds } = this.#request
     this.#head = null
@@ -196,7 +206,9 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
   }
 
   #send(): void {
-    this.#backend = this.#context.backend.request(this.#attempts.shift() as BackendRequest, this)
+    const request = this.#attempts.shift() as BackendRequest
+    this.#traffic?.serverRequest(request)
+    this.#backend = this.#context.backend.request(request, this)
   }
 
   #again(why: string): void {

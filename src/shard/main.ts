@@ -125,9 +125,24 @@ class Shard {
     })
     const progress = new BusProgress(start.progress)
     this.#bus = new BusShard(start.busAddress, number, progress)
+    this.#report = new Report({
+      shard: number,
+      connectionTtlMs: settings.global.statsConnectionTtl * 1000,
+      blockBytes: settings.handler.messageBlockSize,
+      nowMs: () => systemClock.nowMs(),
+      send: (batch) => {
+        this.#tell({ kind: 'statistics', batch })
+      },
+      walk: () => {
+        this.#http.introduce(this.#report)
+        this.#webSockets.introduce(this.#report)
+      },
+      channels: () => this.#hub.channels(),
+    })
     this.#fanout = new Fanout({
       topics: this.#listeners.topics,
       counters: this.#counters,
+      report: this.#report,
       onError: (receiver, error) => {
         receiver.fail(error)
       },
@@ -163,20 +178,6 @@ class Shard {
             hub: () => this.#hub,
           })
         : null
-    this.#report = new Report({
-      shard: number,
-      connectionTtlMs: settings.global.statsConnectionTtl * 1000,
-      blockBytes: settings.handler.messageBlockSize,
-      nowMs: () => systemClock.nowMs(),
-      send: (batch) => {
-        this.#tell({ kind: 'statistics', batch })
-      },
-      walk: () => {
-        this.#http.introduce(this.#report)
-        this.#webSockets.introduce(this.#report)
-      },
-      channels: () => this.#hub.channels(),
-    })
     const report = this.#report
     this.#hub = new Hub({
       source: sourceOf(this.#bus, this.#direct, (message) => {

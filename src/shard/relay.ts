@@ -5,6 +5,7 @@ import type { BackendAnswer } from './backend-answer.js'
 import type { ClientRequest } from './client-request.js'
 import { HttpWriter, type ResponseHead } from './http-writer.js'
 import type { ResponseSlot } from './response-slot.js'
+import type { RouteTraffic } from './route-traffic.js'
 
 export interface Relay {
   readonly client: ClientRequest
@@ -14,6 +15,7 @@ export interface Relay {
 
 /** Writes the answer, which is there as a whole, in one go. */
 export function relayWhole({ client, slot, received }: Relay, writer: HttpWriter): void {
+  if (slot.traffic !== null) countRelayed(slot.traffic, client, received)
   const body = scripted(client, received, true)
   const length = client.isHead ? received.declaredLength : body.length
   writer.whole(relayedHead(client, received), body, length, client.answerOptions(slot))
@@ -21,6 +23,7 @@ export function relayWhole({ client, slot, received }: Relay, writer: HttpWriter
 
 /** Writes the head and what there is of the body. `drained`: more of it may come. */
 export function startRelay({ client, slot, received }: Relay, drained: () => void): HttpWriter {
+  if (slot.traffic !== null) countRelayed(slot.traffic, client, received)
   const first = scripted(client, received, false)
   const head = relayedHead(client, received)
   const writer = new HttpWriter(slot, received.script === null ? received.declaredLength : null, drained)
@@ -37,6 +40,12 @@ export function relayChunk(writer: HttpWriter, received: BackendAnswer, chunk: B
 export function endRelay(writer: HttpWriter, received: BackendAnswer): void {
   if (received.script !== null) writer.write(received.script.end())
   writer.end()
+}
+
+/** To statistics: as the backend has said it. */
+function countRelayed(traffic: RouteTraffic, { isHead }: ClientRequest, { head, bodyBytes }: BackendAnswer): void {
+  traffic.clientAnswer(head)
+  if (!isHead) traffic.clientSent(bodyBytes)
 }
 
 function relayedHead(client: ClientRequest, received: BackendAnswer): ResponseHead {

@@ -57,6 +57,8 @@ function flush(): StatsBatch | undefined {
 test('while nobody wants anything it says so and sends nothing', () => {
   const { wantsItems, wantsFanout, wantsRequests, wantsConnections, wantsSubscribers } = report
   expect([wantsItems, wantsFanout, wantsRequests, wantsConnections, wantsSubscribers]).toEqual(Array(5).fill(false))
+  const { wantsTraffic, wantsActivity, wantsFrames } = report
+  expect([wantsTraffic, wantsActivity, wantsFrames, report.traffic('a')]).toEqual([false, false, false, null])
   report.flush()
   expect(sent).toEqual([])
 })
@@ -145,6 +147,61 @@ test('receivers of an item of the bus are told by its position, of any other wit
   expect(batch?.items).toEqual([7, 0, 2, 0])
   expect(batch?.strays).toEqual([{ channel: 'c', id: '1', receivers: [0, 2, 0], blocks: [-1, -1, -1] }])
   expect(batch?.routes.get('')?.[RouteStat.Sent]).toBe(4)
+})
+
+/** So many receivers on routes of these names. */
+function holdFor(list: unknown, ...routes: string[]): void {
+  ;(list as unknown[]).push(...routes.map((statsRoute) => ({ byItem: false, receiver: { statsRoute } })))
+}
+
+test('for reports deliveries count by the route of each receiver', () => {
+  holdFor(channel.streams, 'a', 'a', '', 'a')
+  holdFor(channel.responses, 'a')
+  report.collect(Collect.Report)
+  const httpResponse = { body: Buffer.from('x') } as PublishItem['httpResponse']
+  report.delivering(channel, { ...ITEM, httpResponse })
+  const routes = flush()?.routes
+  expect(routes?.get('a')?.[RouteStat.Sent]).toBe(4)
+  expect(routes?.get('a')?.[RouteStat.HttpResponseSent]).toBe(1)
+  expect(routes?.get('')?.[RouteStat.Sent]).toBe(1)
+})
+
+test('a message written to a topic counts for each plain subscriber', () => {
+  holdFor(channel.ws, 'a', 'b', 'a')
+  ;(channel.ws[2] as { byItem: boolean }).byItem = true
+  report.collect(Collect.Report)
+  report.wroteToTopic(channel, 10)
+  const routes = flush()?.routes
+  for (const route of ['a', 'b']) {
+    expect(routes?.get(route)?.[RouteStat.ClientMessagesSent]).toBe(1)
+    expect(routes?.get(route)?.[RouteStat.ClientContentBytesSent]).toBe(10)
+  }
+})
+
+test('bytes count from the moment somebody listens to reports, and no longer', () => {
+  report.collect(Collect.Conn)
+  expect(walks).toBe(1)
+  report.collect(Collect.Conn | Collect.Report)
+  expect(walks).toBe(2)
+  const traffic = report.traffic('a')
+  traffic?.clientRequest({ method: 'GET', path: '/a?b', headers: ['host', 'x'] })
+  traffic?.clientAnswer({ status: 200, reason: 'OK', headers: ['A', 'bc', 'Connection', 'close'] })
+  const numbers = flush()?.routes.get('a')
+  expect(numbers?.[RouteStat.ClientHeaderBytesReceived]).toBe(12)
+  expect(numbers?.[RouteStat.ClientHeaderBytesSent]).toBe(8)
+  report.collect(Collect.Conn)
+  traffic?.clientSent(5)
+  expect(flush()).toBeUndefined()
+})
+
+test('activity counts only while somebody listens to it', () => {
+  report.began(null, HTTP)
+  report.collect(Collect.Activity)
+  report.began(null, { ...HTTP, route: 'a' })
+  report.active('a')
+  const numbers = flush()?.routes.get('a')
+  expect(numbers?.[RouteStat.Activity]).toBe(2)
+  expect(numbers?.[RouteStat.Connections]).toBe(0)
 })
 
 test('when nobody wants them any more, subscribers and connections are taken back', () => {

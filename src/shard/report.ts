@@ -6,7 +6,7 @@
  * wants cost a comparison. Fan-out is counted per item and channel, not per receiver.
  */
 import type { ReceiverKind } from '../grip/receiver.js'
-import type { Channel } from '../grip/subscriptions.js'
+import type { Channel, Subscription } from '../grip/subscriptions.js'
 import {
   blocksByTransport,
   Collect,
@@ -20,6 +20,7 @@ import {
 import type { PublishItem } from '../wire/publish-types.js'
 import { type ConnectionFacts, type ReportedConnection, ReportedConnections } from './reported-connections.js'
 import { ReportedSubscribers } from './reported-subscribers.js'
+import { RouteTraffic } from './route-traffic.js'
 
 export interface ReportOptions {
   readonly shard: number
@@ -34,9 +35,11 @@ export interface ReportOptions {
 }
 
 /** For these connections are followed. */
-const FOLLOWED = Collect.Conn | Collect.Totals
-const FANOUT = Collect.Message | Collect.Totals
-const REQUESTS = FOLLOWED | Collect.Counts
+const FOLLOWED = Collect.Conn | Collect.Totals | Collect.Report
+const FANOUT = Collect.Message | Collect.Totals | Collect.Report
+const REQUESTS = FOLLOWED | Collect.Counts | Collect.Activity
+
+const NO_NUMBERS: Float64Array = new Float64Array(ROUTE_STATS)
 
 export class Report {
   /** Bits of Collect. */
@@ -50,10 +53,16 @@ export class Report {
   wantsConnections = false
   /** Whether it is told of subscribers that come and go. */
   wantsSubscribers = false
+  /** Whether bytes and messages are counted: see traffic(). */
+  wantsTraffic = false
+  wantsActivity = false
+  /** Either of the two: what a WebSocket's frames count for. */
+  wantsFrames = false
   readonly #options: ReportOptions
   readonly #connections: ReportedConnections
   readonly #subscribers: ReportedSubscribers
   #routes = new Map<string, Float64Array>()
+  readonly #traffic = new Map<string, RouteTraffic>()
   #events: ConnEvent[] = []
   #changes: SubEvent[] = []
   #items: number[] = []
@@ -92,12 +101,16 @@ export class Report {
     this.wantsConnections = (flags & FOLLOWED) !== 0
     this.wantsRequests = (flags & REQUESTS) !== 0
     this.wantsSubscribers = (flags & Collect.Sub) !== 0
+    this.wantsTraffic = (flags & Collect.Report) !== 0
+    this.wantsActivity = (flags & Collect.Activity) !== 0
+    this.wantsFrames = this.wantsTraffic || this.wantsActivity
     const wanted = (bits: number): boolean => (flags & bits) !== 0 && (before & bits) === 0
     const unwanted = (bits: number): boolean => (flags & bits) === 0 && (before & bits) !== 0
     if (wanted(Collect.Sub)) this.#subscribers.tellAll(this.#options.channels())
     if (unwanted(Collect.Sub)) this.#subscribers.clear()
-    if (wanted(FOLLOWED)) this.#options.walk()
-    else if (wanted(Collect.Conn)) this.#connections.tellAll()
+    // Those that are followed already are asked, too, when their bytes begin to count.
+    if (wanted(FOLLOWED) || wanted(Collect.Report)) this.#options.walk()
+    if (!wanted(FOLLOWED) && wanted(Collect.Conn)) this.#connections.tellAll()
     if (unwanted(FOLLOWED)) this.#connections.clear()
   }
 
@@ -129,6 +142,7 @@ export class Report {
   /** A client's request that has a route. `id` null: one is made. null: connections are not followed. */
   began(id: string | null, facts: ConnectionFacts): ReportedConnection | null {
     if ((this.flags & (Collect.Counts | Collect.Totals)) !== 0) increase(this.#numbers(''), RouteStat.Requests, 1)
+    this.active(facts.route)
     return this.wantsConnections ? this.#connections.add(id, facts, true) : null
   }
 
@@ -145,6 +159,24 @@ export class Report {
 
   endedById(id: string): void {
     this.#connections.get(id)?.end()
+  }
+
+  /** A request, or a sign of life that was sent. */
+  active(route: string): void {
+    if (this.wantsActivity) increase(this.#numbers(route), RouteStat.Activity, 1)
+  }
+
+  /** To count the traffic of a route by; null: nobody wants to know it. */
+  traffic(route: string): RouteTraffic | null {
+    if (!this.wantsTraffic) return null
+    let traffic = this.#traffic.get(route)
+    if (traffic === undefined) {
+      traffic = new RouteTraffic((stat, count) => {
+        if (this.wantsTraffic) increase(this.#numbers(route), stat, count)
+      })
+      this.#traffic.set(route, traffic)
+    }
+    return traffic
   }
 
   // Channels.
@@ -179,14 +211,58 @@ export class Report {
       const blocks = blocksByTransport(item, this.#options.blockBytes)
       this.#strays.push({ channel: channel.name, id: item.id, receivers: [responses, streams, ws], blocks })
     }
-    if ((this.flags & Collect.Totals) !== 0) increase(this.#numbers(''), RouteStat.Sent, responses + streams + ws)
+    if (this.wantsTraffic) this.#countSent(channel, item)
+    else if ((this.flags & Collect.Totals) !== 0) {
+      increase(this.#numbers(''), RouteStat.Sent, responses + streams + ws)
+    }
+  }
+
+  /** A WebSocket message has gone to all plain subscribers of a channel. */
+  wroteToTopic(channel: Channel, bytes: number): void {
+    let route: string | null = null
+    let numbers: Float64Array = NO_NUMBERS
+    for (const { byItem, receiver } of channel.ws) {
+      if (byItem) continue
+      if (receiver.statsRoute !== route) {
+        route = receiver.statsRoute
+        numbers = this.#numbers(route)
+      }
+      increase(numbers, RouteStat.ClientMessagesSent, 1)
+      increase(numbers, RouteStat.ClientContentBytesSent, bytes)
+    }
+  }
+
+  #countSent(channel: Channel, item: PublishItem): void {
+    const [response, stream, ws] = blocksByTransport(item, this.#options.blockBytes)
+    if (item.httpResponse !== null) this.#countReceivers(channel.responses, response, RouteStat.HttpResponseSent)
+    if (item.httpStream !== null) this.#countReceivers(channel.streams, stream, null)
+    if (item.wsMessage !== null) this.#countReceivers(channel.ws, ws, null)
+  }
+
+  /** Receivers of a channel are seldom of many routes: so a run of the same is looked up once. */
+  #countReceivers(subscriptions: readonly Subscription[], blocks: number, also: number | null): void {
+    let route: string | null = null
+    let numbers: Float64Array = NO_NUMBERS
+    for (const { receiver } of subscriptions) {
+      if (receiver.statsRoute !== route) {
+        route = receiver.statsRoute
+        numbers = this.#numbers(route)
+      }
+      increase(numbers, RouteStat.Sent, 1)
+      if (also !== null) increase(numbers, also, 1)
+      if (blocks > 0) increase(numbers, RouteStat.BlocksSent, blocks)
+    }
   }
 
   #count(route: string, change: 1 | -1): void {
     const numbers = this.#numbers(route)
     const current = (numbers[RouteStat.Connections] as number) + change
     numbers[RouteStat.Connections] = current
-    if (current > (numbers[RouteStat.ConnectionsPeak] as number)) numbers[RouteStat.ConnectionsPeak] = current
+    const isFirst = numbers[RouteStat.ConnectionChanges] === 0
+    increase(numbers, RouteStat.ConnectionChanges, 1)
+    if (isFirst || current > (numbers[RouteStat.ConnectionsPeak] as number)) {
+      numbers[RouteStat.ConnectionsPeak] = current
+    }
   }
 
   #numbers(route: string): Float64Array {

@@ -9,6 +9,7 @@ import type uWS from 'uWebSockets.js'
 import { canonicalAddress } from '../base/ip.js'
 import type { Report } from './report.js'
 import type { ReportedConnection } from './reported-connections.js'
+import type { RouteTraffic } from './route-traffic.js'
 
 const FLUSH = (): void => undefined
 
@@ -31,6 +32,8 @@ export class ResponseSlot {
   ssl = false
   /** For statistics; null: they are not wanted. */
   reported: ReportedConnection | null = null
+  /** The same of its bytes. */
+  traffic: RouteTraffic | null = null
   #watching = false
 
   constructor(res: uWS.HttpResponse, owner: SlotOwner) {
@@ -78,6 +81,7 @@ export class ResponseSlot {
 
   /** Its connection, found open when somebody begins to want statistics; one told of before keeps its id. */
   introduce(report: Report, route: string): void {
+    this.traffic = report.traffic(route)
     if (!this.isOpen) return
     const peerAddress = canonicalAddress(Buffer.from(this.res.getRemoteAddressAsText()).toString('latin1'))
     this.reported = report.found(this.reported?.id ?? null, { type: 'http', route, peerAddress, ssl: this.ssl })

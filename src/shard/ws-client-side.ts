@@ -32,6 +32,7 @@ import { statsRouteOf } from './match-route.js'
 import { nativeString } from './native-headers.js'
 import type { Report } from './report.js'
 import type { ConnectionFacts } from './reported-connections.js'
+import type { RouteTraffic } from './route-traffic.js'
 import type { WsShared } from './ws-shared.js'
 
 const DROP_COUNTERS = {
@@ -42,6 +43,8 @@ const DROP_COUNTERS = {
   [WsDropReason.Unreachable]: 'ws_dropped_unreachable',
   [WsDropReason.Barrier]: 'ws_dropped_barrier',
 } as const
+
+const ACTIVITY_MS = 60_000
 
 /** What only the half that speaks to the backend can do. */
 export type WsBackendEffect = Exclude<WsAnyEffect, WsClientEffect | { kind: 'ended' }>
@@ -57,6 +60,10 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   protected upgrade: Upgrade | null
   protected ws: ClientSocket | null = null
   protected ended = false
+  /** For statistics; null: they are not wanted. */
+  protected traffic: RouteTraffic | null = null
+  /** Frames until a minute after this count as one activity. */
+  #activeMs: number
   #heartbeat: Heartbeat | null = null
   /** What waits for the first_frame_delay of the target; null: nothing has to. */
   #heldFrames: HeldFrames | null = null
@@ -87,6 +94,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     this.#ssl = upgrade.head.ssl
     this.#host = context.forwarding.intern(clientHost(upgrade.head))
     this.#path = context.forwarding.intern(upgrade.head.path)
+    this.#activeMs = Math.round(context.clock.nowMs())
     this.target = route.targets[targetIndex] as Target
     if (this.target.firstFrameDelayMs > 0) this.#heldFrames = new HeldFrames()
   }
@@ -110,6 +118,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   /** Somebody begins to want statistics. */
   introduce(report: Report): void {
     if (this.ws === null && this.upgrade === null) return
+    this.traffic = report.traffic(this.statsRoute)
     const address = this.upgrade?.head.peerAddress ?? addressOf(this.ws)
     report.found(this.connectionId, this.#facts(address))
   }
@@ -123,7 +132,9 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   /** Asks the target. */
   open(): void {
     this.shared.connections.add(this)
-    if (this.context.report.wantsRequests && this.#targetIndex === 0) this.#report()
+    const { report } = this.context
+    this.traffic = report.traffic(this.statsRoute)
+    if (report.wantsRequests && this.#targetIndex === 0) this.#report()
     if (this.hasHead) this.session.handleOpen(this.nowMs())
     else this.session.handleFailure({ kind: 'generic', bodySent: false }, this.nowMs())
     this.drive()
@@ -206,7 +217,32 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   #report(): void {
     const { report, forwarding } = this.context
     const { head } = this.upgrade as Upgrade
+    this.traffic?.clientRequest({ method: 'GET', path: head.path, headers: head.headers })
     report.began(this.connectionId, this.#facts(forwarding.clientAddress(head, this.context.epochMs()) ?? ''))
+  }
+
+  /** To statistics: a target is asked. Of the client's own head these (lower-case) names count as well, as in Pushpin. */
+  protected noteServerRequest(path: string, headers: readonly string[], names: ReadonlySet<string>): void {
+    const own = this.upgrade?.head.headers ?? []
+    const counted = own.filter((_, index) => names.has((own[index - (index % 2)] as string).toLowerCase()))
+    this.traffic?.serverRequest({ method: 'GET', path, headers: [...headers, ...counted] })
+  }
+
+  /** To statistics. `isForwarded`: its backend hears it, too. */
+  protected noteClientFrame({ byteLength }: ArrayBuffer, isForwarded: boolean): void {
+    this.traffic?.clientMessage(byteLength)
+    if (isForwarded) this.traffic?.messageToServer(byteLength)
+    this.noteFrame()
+  }
+
+  /** To statistics: the client, or its backend, has sent a frame. One a minute counts, as the route's own. */
+  protected noteFrame(): void {
+    const { report } = this.context
+    if (!report.wantsActivity) return
+    const minutes = Math.floor((this.nowMs() - this.#activeMs) / ACTIVITY_MS)
+    if (minutes <= 0) return
+    this.#activeMs += minutes * ACTIVITY_MS
+    report.active(this.route.id)
   }
 
   #facts(peerAddress: string): ConnectionFacts {
@@ -500,6 +536,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     if (upgrade === null) return
     this.upgrade = null
     upgrade.reject(effect)
+    this.traffic?.clientAnswer({ ...effect, headers: effect.headers.flat() })
     this.#access(upgrade, effect.status, effect.body.length, effect.status === 502 ? 'error' : 'rejected')
   }
 
@@ -512,6 +549,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
   #write(type: WsMessageFormat['type'], content: Buffer): void {
     const ws = this.ws as ClientSocket
     const { counters } = this.context
+    this.traffic?.messageToClient(content.length)
     let result: number
     switch (type) {
       case WsMessageType.Text:

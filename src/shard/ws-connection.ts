@@ -9,13 +9,17 @@ import { WS_RESPONSE_BYTES_MAX } from '../base/limits.js'
 import { type WebSocketHead, webSocketRequestHeaders } from '../grip/forwarding.js'
 import type { WsEffect } from '../grip/ws-effects.js'
 import { WsSession } from '../grip/ws-session.js'
+import { isWsEvents, openedHeaders, readAnswerHead, type WsResponse } from '../grip/ws-answer.js'
 import { C } from '../link/counters.js'
 import type { Route } from '../routing/types.js'
+import { decodeWebSocketEvents } from '../wire/websocket-events.js'
 import { countBackendFailure } from './backend-results.js'
 import type { Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
 import { type WsBackendEffect, WsClientSide } from './ws-client-side.js'
 import type { WsShared } from './ws-shared.js'
+
+const UPGRADE = new Set(['upgrade'])
 
 type RequestEffect = WsEffect & { kind: 'request' }
 
@@ -50,16 +54,19 @@ export class WsConnection extends WsClientSide implements BackendHandler {
   override handleMessage(lent: ArrayBuffer, isBinary: boolean): void {
     const { counters } = this.context
     counters.values[C.ws_messages_in] = (counters.values[C.ws_messages_in] as number) + 1
+    if (this.context.report.wantsFrames) this.noteClientFrame(lent, this.session.isForwarding)
     this.session.handleClientMessage(copyOfArrayBuffer(lent), isBinary, this.nowMs())
     this.drive()
   }
 
   override handlePing(lent: ArrayBuffer): void {
+    if (this.context.report.wantsFrames) this.noteClientFrame(lent, this.session.isForwarding)
     this.session.handleClientPing(copyOfArrayBuffer(lent), this.nowMs())
     this.drive()
   }
 
   override handlePong(lent: ArrayBuffer): void {
+    if (this.context.report.wantsFrames) this.noteClientFrame(lent, this.session.isForwarding)
     this.session.handleClientPong(copyOfArrayBuffer(lent), this.nowMs())
     this.drive()
   }
@@ -97,7 +104,9 @@ export class WsConnection extends WsClientSide implements BackendHandler {
       this.#exchange = null
       this.context.counters.add('backend_ok')
       const whole = body.length === 1 ? (body[0] as Buffer) : Buffer.concat(body)
-      this.session.handleResponse({ status, reason, headers, body: whole }, this.nowMs())
+      const response = { status, reason, headers, body: whole }
+      if (this.context.report.wantsFrames) this.#noteResponse(response)
+      this.session.handleResponse(response, this.nowMs())
       this.drive()
     } catch (error) {
       this.fail(error)
@@ -136,17 +145,43 @@ export class WsConnection extends WsClientSide implements BackendHandler {
     this.#request(effect)
   }
 
+  /** To statistics: the events of an answer, and the answer to OPEN as that of a WebSocket. */
+  #noteResponse(response: WsResponse): void {
+    const { traffic } = this
+    // Nobody is left to hear it.
+    if (this.ws === null && this.upgrade === null) return
+    if (!isWsEvents(response, readAnswerHead(response.headers))) return
+    if (this.upgrade !== null) traffic?.webSocketAnswer(openedHeaders(response.headers))
+    for (const { type, content } of decodeWebSocketEvents(response.body) ?? []) {
+      if (type !== 'TEXT' && type !== 'BINARY' && type !== 'PING' && type !== 'PONG') continue
+      traffic?.serverMessage(content.length)
+      this.noteFrame()
+    }
+  }
+
+  /** To statistics: what is asked for counts as the upgrade of a WebSocket, whatever is POSTed for it. */
+  #noteOpening({ path, clientHeaders, isGripOffered }: WebSocketHead, signature: string | null): void {
+    const headers = [
+      ...clientHeaders,
+      ...(isGripOffered ? ['Sec-WebSocket-Extensions', 'grip'] : []),
+      ...(signature === null ? [] : ['Grip-Sig', signature]),
+    ]
+    this.noteServerRequest(path, headers, UPGRADE)
+  }
+
   #request(effect: RequestEffect): void {
     const { backend, forwarding } = this.context
     const head = this.#head as WebSocketHead
+    const signature = forwarding.signature(this.route, this.context.epochMs())
     if (effect.attempt > 0) this.context.counters.add('ws_retries')
+    else if (this.traffic !== null && this.upgrade !== null) this.#noteOpening(head, signature)
     this.#exchange = backend.request(
       {
         target: this.target,
         method: 'POST',
         path: head.path,
         headers: webSocketRequestHeaders(head, {
-          signature: forwarding.signature(this.route, this.context.epochMs()),
+          signature,
           contentLength: effect.bodyBytes,
           replayedBytes: effect.replayedBytes,
           meta: effect.meta,

@@ -18,6 +18,9 @@ import type { ShardContext } from './context.js'
 import { type WsBackendEffect, WsClientSide } from './ws-client-side.js'
 import type { WsShared } from './ws-shared.js'
 
+/** Of the client; what goes out has its own. */
+const HANDSHAKE = new Set(['upgrade', 'sec-websocket-key', 'sec-websocket-version'])
+
 export class WsTunnelConnection extends WsClientSide implements BackendSocketHandler {
   protected override readonly session: WsTunnel
   /** Until it is used. */
@@ -36,18 +39,21 @@ export class WsTunnelConnection extends WsClientSide implements BackendSocketHan
   override handleMessage(lent: ArrayBuffer, isBinary: boolean): void {
     const { counters } = this.context
     counters.values[C.ws_messages_in] = (counters.values[C.ws_messages_in] as number) + 1
+    if (this.context.report.wantsFrames) this.noteClientFrame(lent, this.session.isForwarding)
     if (!this.session.isForwarding) return
     this.#backend?.send(copyOfArrayBuffer(lent), isBinary)
     this.#checkBuffer()
   }
 
   override handlePing(lent: ArrayBuffer): void {
+    if (this.context.report.wantsFrames) this.noteClientFrame(lent, this.session.isForwarding)
     if (!this.session.isForwarding) return
     this.#backend?.ping(copyOfArrayBuffer(lent))
     this.#checkBuffer()
   }
 
   override handlePong(lent: ArrayBuffer): void {
+    if (this.context.report.wantsFrames) this.noteClientFrame(lent, this.session.isForwarding)
     if (!this.session.isForwarding) return
     this.#backend?.pong(copyOfArrayBuffer(lent))
     this.#checkBuffer()
@@ -58,6 +64,7 @@ export class WsTunnelConnection extends WsClientSide implements BackendSocketHan
   handleSocketOpen(headers: readonly string[]): void {
     try {
       this.context.counters.add('backend_ok')
+      this.traffic?.webSocketAnswer(headers)
       this.session.handleBackendOpen(headers)
       this.drive()
     } catch (error) {
@@ -91,6 +98,7 @@ export class WsTunnelConnection extends WsClientSide implements BackendSocketHan
 
   handleSocketMessage(content: Buffer, isBinary: boolean): void {
     try {
+      if (this.context.report.wantsFrames) this.#noteBackendFrame(content)
       this.session.handleBackendMessage(content, isBinary, this.nowMs())
       this.drive()
     } catch (error) {
@@ -100,6 +108,7 @@ export class WsTunnelConnection extends WsClientSide implements BackendSocketHan
 
   handleSocketPing(content: Buffer): void {
     try {
+      if (this.context.report.wantsFrames) this.#noteBackendFrame(content)
       this.session.handleBackendPing(content, this.nowMs())
       this.drive()
     } catch (error) {
@@ -109,6 +118,7 @@ export class WsTunnelConnection extends WsClientSide implements BackendSocketHan
 
   handleSocketPong(content: Buffer): void {
     try {
+      if (this.context.report.wantsFrames) this.#noteBackendFrame(content)
       this.session.handleBackendPong(content, this.nowMs())
       this.drive()
     } catch (error) {
@@ -189,10 +199,16 @@ export class WsTunnelConnection extends WsClientSide implements BackendSocketHan
     this.#setPaused(this.session.isHeld)
   }
 
+  #noteBackendFrame({ length }: Buffer): void {
+    this.traffic?.serverMessage(length)
+    this.noteFrame()
+  }
+
   #connect(): void {
     const { target } = this
     const { host, path, headers } = this.#forwarded as Forwarded
     this.#forwarded = null
+    this.noteServerRequest(path, headers, HANDSHAKE)
     const handshakeTimeoutMs = this.context.settings.proxy.backendTimeout * 1000
     this.#backend = this.context.backendSocket({ target, host, path, headers, handshakeTimeoutMs }, this)
     this.#backend.connect()

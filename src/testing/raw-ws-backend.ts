@@ -31,9 +31,10 @@ export class RawWsBackend {
     })
   }
 
-  static async start(): Promise<RawWsBackend> {
+  /** Default: any free port. */
+  static async start(port = 0): Promise<RawWsBackend> {
     const server = net.createServer({ allowHalfOpen: true })
-    server.listen(0, '127.0.0.1')
+    server.listen(port, '127.0.0.1')
     await once(server, 'listening')
     return new RawWsBackend(server)
   }

@@ -5,6 +5,8 @@ import { Waiters } from './wait.js'
 
 export interface StatsPacketSeen {
   readonly type: string
+  /** Of the encoding: J or T. */
+  readonly form: string
   readonly fields: { readonly [name: string]: Plain }
 }
 
@@ -32,6 +34,11 @@ export class StatsListener {
     )
   }
 
+  /** What `take` gives once it gives something, asked after each packet. */
+  until<T>(take: () => T | undefined, describe: () => string, deadlineMs?: number): Promise<T> {
+    return this.#waiters.until(take, describe, deadlineMs)
+  }
+
   close(): void {
     this.#socket.close()
   }
@@ -48,5 +55,6 @@ function packetOf(message: Buffer): StatsPacketSeen {
   const space = message.indexOf(' ')
   const body = message.subarray(space + 2)
   const fields = message[space + 1] === 0x4a ? (JSON.parse(body.toString()) as Plain) : plainOfTnetstring(body)
-  return { type: message.toString('latin1', 0, space), fields: fields as Record<string, Plain> }
+  const form = message.toString('latin1', space + 1, space + 2)
+  return { type: message.toString('latin1', 0, space), form, fields: fields as Record<string, Plain> }
 }

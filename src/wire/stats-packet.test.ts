@@ -4,6 +4,17 @@ import { plainOfTnetstring } from '../testing/commander.js'
 
 const HTTP = { type: 'http', peerAddress: '10.0.0.1', ssl: false, ttl: 120 } as const
 
+const REPORT = {
+  ...{ route: 'r', connections: 1, minutes: 2, received: 3, sent: 4, httpResponseSent: 5, durationMs: 7 },
+  traffic: [11, 12, 13, 14, 15, 16, 21, 22, 23, 24, 25, 26],
+}
+const TRAFFIC_TEXT = [1, 2].map((side) =>
+  [`content-bytes-received":${side}3`, `content-bytes-sent":${side}4`, `header-bytes-received":${side}1`]
+    .concat(`header-bytes-sent":${side}2`, `messages-received":${side}5`, `messages-sent":${side}6`)
+    .map((text) => `"${side === 1 ? 'client' : 'server'}-${text}`)
+    .join(),
+)
+
 const PACKETS: readonly [string, StatsPacket, string][] = [
   ['requests', { type: StatsType.Counts, requestsReceived: 7 }, 'counts J{"from":"gw","requests-received":7}'],
   [
@@ -40,6 +51,23 @@ const PACKETS: readonly [string, StatsPacket, string][] = [
     'the end of a subscription',
     { type: StatsType.Sub, mode: 'ws', channel: 'c', subscription: null },
     'sub J{"channel":"c","from":"gw","mode":"ws","unavailable":true}',
+  ],
+  [
+    'activity of a route',
+    { type: StatsType.Activity, route: 'r', count: 3 },
+    'activity J{"count":3,"from":"gw","route":"r"}',
+  ],
+  [
+    'a report without blocks',
+    { type: StatsType.Report, ...REPORT, blocksReceived: 0, blocksSent: 0 },
+    `report J{${TRAFFIC_TEXT[0]},"connections":1,"duration":7,"from":"gw","http-response-sent":5,"minutes":2,` +
+      `"received":3,"route":"r","sent":4,${TRAFFIC_TEXT[1]}}`,
+  ],
+  [
+    'a report with blocks',
+    { type: StatsType.Report, ...REPORT, blocksReceived: 8, blocksSent: 9 },
+    `report J{"blocks-received":8,"blocks-sent":9,${TRAFFIC_TEXT[0]},"connections":1,"duration":7,"from":"gw",` +
+      `"http-response-sent":5,"minutes":2,"received":3,"route":"r","sent":4,${TRAFFIC_TEXT[1]}}`,
   ],
 ]
 

@@ -11,6 +11,8 @@ export const StatsType = {
   Message: 'message',
   Conn: 'conn',
   Sub: 'sub',
+  Report: 'report',
+  Activity: 'activity',
 } as const
 export type StatsType = (typeof StatsType)[keyof typeof StatsType]
 
@@ -59,7 +61,39 @@ export interface SubPacket {
   } | null
 }
 
-export type StatsPacket = CountsPacket | MessagePacket | ConnPacket | SubPacket
+/** Fields of a report about bytes and messages, in the order of ReportPacket.traffic. */
+export const TRAFFIC = ['client', 'server'].flatMap((side) =>
+  ['header-bytes', 'content-bytes', 'messages'].flatMap((what) =>
+    ['received', 'sent'].map((way) => `${side}-${what}-${way}`),
+  ),
+)
+
+/** What a route had since its report before. */
+export interface ReportPacket {
+  readonly type: typeof StatsType.Report
+  readonly route: string
+  /** The most at a time. */
+  readonly connections: number
+  readonly minutes: number
+  /** Items published: of the report without a route only. */
+  readonly received: number
+  /** To receivers. */
+  readonly sent: number
+  readonly httpResponseSent: number
+  /** 0: they are not written. */
+  readonly blocksReceived: number
+  readonly blocksSent: number
+  readonly durationMs: number
+  readonly traffic: ArrayLike<number>
+}
+
+export interface ActivityPacket {
+  readonly type: typeof StatsType.Activity
+  readonly route: string
+  readonly count: number
+}
+
+export type StatsPacket = CountsPacket | MessagePacket | ConnPacket | SubPacket | ReportPacket | ActivityPacket
 
 /** `from` names the gateway. */
 export function encodeStatsPacket(packet: StatsPacket, from: string, format: StatsFormat): Buffer {
@@ -90,6 +124,10 @@ function fieldsOf(packet: StatsPacket): Field[] {
       return connFields(packet)
     case StatsType.Sub:
       return subFields(packet)
+    case StatsType.Report:
+      return reportFields(packet)
+    case StatsType.Activity:
+      return [['count', packet.count]]
   }
 }
 
@@ -128,5 +166,21 @@ function subFields({ mode, channel, subscription }: SubPacket): Field[] {
   ]
   if (subscription === null) fields.push(['unavailable', true])
   else fields.push(['ttl', subscription.ttl], ['subscribers', subscription.subscribers])
+  return fields
+}
+
+function reportFields(packet: ReportPacket): Field[] {
+  const { blocksReceived, blocksSent } = packet
+  const fields: Field[] = [
+    ['connections', packet.connections],
+    ['minutes', packet.minutes],
+    ['received', packet.received],
+    ['sent', packet.sent],
+    ['http-response-sent', packet.httpResponseSent],
+    ['duration', packet.durationMs],
+  ]
+  for (const [index, name] of TRAFFIC.entries()) fields.push([name, packet.traffic[index] as number])
+  if (blocksReceived > 0) fields.push(['blocks-received', blocksReceived])
+  if (blocksSent > 0) fields.push(['blocks-sent', blocksSent])
   return fields
 }

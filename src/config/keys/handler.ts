@@ -80,7 +80,7 @@ export const HANDLER_KEYS = [
     shipped: 'ipc://{rundir}/{ipc_prefix}stats',
     absent: '',
     meaning: USED,
-    doc: 'ZeroMQ PUB socket to bind for statistics: packets `message`, `conn`, `sub`, `counts`. Nothing is collected while nobody listens.',
+    doc: 'ZeroMQ PUB socket to bind for statistics: packets `message`, `conn`, `sub`, `counts`, `report`, `activity`. Nothing is collected while nobody listens.',
   },
   {
     key: 'handler.command_spec',
@@ -183,7 +183,7 @@ export const HANDLER_KEYS = [
     unit: 's',
     shipped: '10',
     meaning: USED,
-    doc: 'How often the peak of connections on the Prometheus ports begins anew; 0: they count requests alone. (`report` packets are not there yet.)',
+    doc: 'How often `report` packets are sent, and the peak of connections on the Prometheus ports begins anew; 0: no reports, and the ports count requests alone.',
   },
   {
     key: 'handler.stats_format',

@@ -12,6 +12,16 @@ export interface BackendPorts {
   readonly own: readonly number[]
   /** Workers behind ZeroMQ. Those of streaming targets take three consecutive ports each. */
   readonly workers: { readonly req: number; readonly stream: number; readonly nobody: number }
+  /** A native WebSocket backend, started by the scenario that wants it. */
+  readonly native: number
+}
+
+/** Scenarios of statistics have a route each, whose id is the name; NATIVE leads to the native backend. */
+export const STATS_NAMES = ['conn', 'http', 'upload', 'retry', 'stream', 'poll', 'woh', 'reject', 'activity'] as const
+export const STATS_NATIVE = 'native'
+
+export function statsHost(name: string): string {
+  return `${name}.stats.test`
 }
 
 export function backendPortsFrom(first: number, ownCount: number): BackendPorts {
@@ -21,6 +31,7 @@ export function backendPortsFrom(first: number, ownCount: number): BackendPorts 
     dead: first + 1,
     own: Array.from({ length: ownCount }, (_, at) => first + 2 + at),
     workers: { req: behind, stream: behind + 1, nobody: behind + 4 },
+    native: behind + 7,
   }
 }
 
@@ -32,7 +43,7 @@ export function workerSpec(port: number): string {
   return `tcp://127.0.0.1:${port}`
 }
 
-export function routeLines({ main, dead, own, workers }: BackendPorts): string[] {
+export function routeLines({ main, dead, own, workers, native }: BackendPorts): string[] {
   const req = `zhttpreq/${workerSpec(workers.req)}`
   const stream = `zhttp/${workerSpec(workers.stream)}`
   const target = `127.0.0.1:${main}`
@@ -71,6 +82,8 @@ export function routeLines({ main, dead, own, workers }: BackendPorts): string[]
     `nobody.test,debug zhttp/${workerSpec(workers.nobody)}`,
     `worker-failover.test ${req} ${stream}`,
     `sockjs.test,sockjs=/sj ${woh}`,
+    ...STATS_NAMES.map((name) => `${statsHost(name)},id=${name} ${woh}`),
+    `${statsHost(STATS_NATIVE)},id=${STATS_NATIVE} 127.0.0.1:${native}`,
     ...own.map((port, index) => `${ownHost(index)} 127.0.0.1:${port},over_http`),
   ]
 }

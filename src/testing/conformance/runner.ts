@@ -38,7 +38,9 @@ export async function runScenarios(
 ): Promise<Outcome[]> {
   const stage = await Stage.open(target, ports)
   const owners = scenarios.filter(({ ownBackend }) => ownBackend === true)
-  const chosen = scenarios.filter(({ name, area }) => options.only?.test(`${area}: ${name}`) ?? true)
+  const chosen = scenarios
+    .filter(({ wants }) => isPlayable(wants, target))
+    .filter(({ name, area }) => options.only?.test(`${area}: ${name}`) ?? true)
   const outcomes = new Map<Scenario, Outcome>()
   const perform = async (scenario: Scenario): Promise<void> => {
     const own = owners.indexOf(scenario)
@@ -47,16 +49,21 @@ export async function runScenarios(
     options.onOutcome?.(outcome)
   }
   const isSlow = ({ slow, ownBackend }: Scenario): boolean => slow === true || ownBackend === true
-  const together = chosen.filter(({ alone }) => alone !== true)
+  const together = chosen.filter(({ alone, wants }) => alone !== true && wants === undefined)
   const slow = Promise.all(together.filter(isSlow).map(perform))
   const queue = together.filter((scenario) => !isSlow(scenario))
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) await perform(next)
   }
   await Promise.all([slow, ...Array.from({ length: SIDE_BY_SIDE }, work)])
+  await Promise.all(chosen.filter(({ alone, wants }) => alone !== true && wants !== undefined).map(perform))
   for (const scenario of chosen) if (scenario.alone === true) await perform(scenario)
   await stage.close()
   return chosen.map((scenario) => outcomes.get(scenario) as Outcome)
+}
+
+export function isPlayable(wants: Scenario['wants'], { stats }: Target): boolean {
+  return wants === undefined || (stats !== null && (wants !== 'prometheus' || stats.prometheus !== null))
 }
 
 async function runOne(scenario: Scenario, world: World): Promise<Outcome> {

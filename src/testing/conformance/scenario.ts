@@ -16,6 +16,8 @@ export interface Scenario {
   readonly slow?: boolean
   /** Played when all others are over: it touches what is not its own. */
   readonly alone?: boolean
+  /** It listens to statistics, and is left out where there is no port for that. Played side by side after the others. */
+  readonly wants?: 'stats' | 'prometheus'
   /** It wants a backend that it can stop and start: World.ownBackend(). */
   readonly ownBackend?: boolean
   run(world: World): Promise<unknown>

@@ -16,6 +16,8 @@ import { publishDoor } from './scenarios/publish-door.js'
 import { publishZmq } from './scenarios/publish-zmq.js'
 import { accepted } from './scenarios/woh-accepted.js'
 import { sockJsScenarios } from './scenarios/sockjs.js'
+import { stats } from './scenarios/stats.js'
+import { statsReports } from './scenarios/stats-reports.js'
 import { wohClose } from './scenarios/woh-close.js'
 import { wohGrip } from './scenarios/woh-grip.js'
 import { wohRequests } from './scenarios/woh-requests.js'
@@ -41,6 +43,8 @@ export const SCENARIOS = collectScenarios(
   links,
   longPollRetries,
   zhttp,
+  stats,
+  statsReports,
 )
 
 const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).length
@@ -48,6 +52,6 @@ const OWN_BACKENDS = SCENARIOS.filter(({ ownBackend }) => ownBackend === true).l
 /** Consecutive ports from `first`, or free ones. */
 export async function chooseBackendPorts(first: number | null): Promise<BackendPorts> {
   if (first !== null) return backendPortsFrom(first, OWN_BACKENDS)
-  const [main = 0, dead = 0, req = 0, ...own] = await freePorts(3 + OWN_BACKENDS)
-  return { main, dead, own, workers: { req, stream: await freePortRun(3), nobody: await freePortRun(3) } }
+  const [main = 0, dead = 0, req = 0, native = 0, ...own] = await freePorts(4 + OWN_BACKENDS)
+  return { main, dead, own, native, workers: { req, stream: await freePortRun(3), nobody: await freePortRun(3) } }
 }

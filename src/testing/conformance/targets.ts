@@ -5,7 +5,7 @@ import net from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePorts } from '../free-ports.js'
+import { freePortRun, freePorts } from '../free-ports.js'
 import { startGateway } from '../gateway.js'
 import type { GatewayPorts } from '../gateway.js'
 import { poll } from '../wait.js'
@@ -15,8 +15,20 @@ export type TargetName = 'tackboard' | 'pushpin'
 export interface Target {
   readonly name: TargetName
   readonly ports: GatewayPorts
+  /** null: none is known. */
+  readonly stats: StatsPorts | null
   stop(): Promise<void>
 }
+
+export interface StatsPorts {
+  /** stats_spec */
+  readonly socket: number
+  /** prometheus_port of the handler; null: it has none. */
+  readonly prometheus: number | null
+  readonly format: StatsFormat
+}
+
+export type StatsFormat = 'json' | 'tnetstring'
 
 /** Settings under which both are compared; what Pushpin's package ships otherwise. */
 const CONF = {
@@ -24,33 +36,62 @@ const CONF = {
   'handler.id_cache_ttl': '60',
 } as const
 
-export async function startTackboard(routes: readonly string[]): Promise<Target> {
-  const gateway = await startGateway({ routes, workers: 2, conf: CONF })
-  return { name: 'tackboard', ports: gateway.ports, stop: () => gateway.stop() }
+export async function startTackboard(
+  routes: readonly string[],
+  statsFormat: StatsFormat = 'tnetstring',
+): Promise<Target> {
+  const [socket = 0, prometheus = 0] = await freePorts(2)
+  const conf = {
+    ...CONF,
+    'handler.stats_spec': `tcp://127.0.0.1:${socket}`,
+    'handler.stats_format': statsFormat,
+    'handler.stats_report_interval': '1',
+    'handler.prometheus_port': `127.0.0.1:${prometheus}`,
+    'handler.prometheus_prefix': 'pushpin_',
+  }
+  const gateway = await startGateway({ routes, workers: 2, conf })
+  return {
+    name: 'tackboard',
+    ports: gateway.ports,
+    stats: { socket, prometheus, format: statsFormat },
+    stop: () => gateway.stop(),
+  }
 }
 
 /** One that runs already; nothing is stopped at the end. */
-export async function runningPushpin(ports: GatewayPorts): Promise<Target> {
+export async function runningPushpin(ports: GatewayPorts, stats: StatsPorts | null): Promise<Target> {
   await listening(ports.http)
   await listening(ports.control)
-  return { name: 'pushpin', ports, stop: async () => {} }
+  return { name: 'pushpin', ports, stats, stop: async () => {} }
 }
 
 /**
  * Starts one by a shell command in which `{routes}`, `{http}` and `{offset}` are replaced by the path of the routes
- * file, the port for clients and the offset of the ports 5560 to 5563. It must stay in the foreground; its process group
- * gets SIGTERM at the end.
+ * file, the port for clients and the offset of the ports 5560 to 5564; `{stats}` (5564, before the offset), `{format}`
+ * and `{prometheus}` by what its statistics are to be set to, where the command has them. It must stay in the
+ * foreground; its process group gets SIGTERM at the end.
  */
-export async function startPushpin(command: string, routes: readonly string[]): Promise<Target> {
+export async function startPushpin(
+  command: string,
+  routes: readonly string[],
+  statsFormat: StatsFormat,
+): Promise<Target> {
   const folder = await mkdtemp(join(tmpdir(), 'conformance-'))
   const routesFile = join(folder, 'routes')
   await writeFile(routesFile, `${routes.join('\n')}\n`)
-  const [http = 0, pull = 0] = await freePorts(2)
+  const [http = 0, prometheus = 0] = await freePorts(2)
+  const pull = await freePortRun(5)
   const ports = { http, pull, control: pull + 1, sub: pull + 2, command: pull + 3 }
   const line = command
     .replaceAll('{routes}', routesFile)
     .replaceAll('{http}', String(http))
     .replaceAll('{offset}', String(pull - 5560))
+    .replaceAll('{stats}', '5564')
+    .replaceAll('{format}', statsFormat)
+    .replaceAll('{prometheus}', String(prometheus))
+  const stats = command.includes('{stats}')
+    ? { socket: pull + 4, prometheus: command.includes('{prometheus}') ? prometheus : null, format: statsFormat }
+    : null
   const child = spawn('/bin/sh', ['-c', line], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] })
   const exited = once(child, 'exit')
   const stop = async (): Promise<void> => {
@@ -59,12 +100,12 @@ export async function startPushpin(command: string, routes: readonly string[]): 
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    await runningPushpin(ports)
+    await runningPushpin(ports, stats)
   } catch (error) {
     await stop()
     throw error
   }
-  return { name: 'pushpin', ports, stop }
+  return { name: 'pushpin', ports, stats, stop }
 }
 
 async function listening(port: number): Promise<void> {

@@ -7,6 +7,7 @@ import { RawClient } from '../raw-client.js'
 import { ScriptedBackend } from '../scripted-backend.js'
 import type { BackendScript } from '../scripted-backend.js'
 import { poll } from '../wait.js'
+import { StatsListener } from '../stats-listener.js'
 import { ReqWorker, StreamWorker } from '../zhttp-worker.js'
 import type { WorkerScript } from '../zhttp-worker.js'
 import { zhttpAddresses } from '../../routing/zhttp-spec.js'
@@ -25,6 +26,7 @@ export class Stage {
   readonly workerScripts: Map<string, WorkerScript>
   readonly #main: ScriptedBackend
   readonly #workers: readonly (StreamWorker | ReqWorker)[]
+  #stats: Promise<StatsListener> | null = null
 
   private constructor(
     target: Target,
@@ -55,7 +57,14 @@ export class Stage {
     return stage
   }
 
+  /** One that hears everything, for all scenarios. */
+  stats(): Promise<StatsListener> {
+    this.#stats ??= openStats(this.target, [''])
+    return this.#stats
+  }
+
   async close(): Promise<void> {
+    ;(await this.#stats)?.close()
     this.publisher.close()
     await this.#main.stop()
     await Promise.all(this.#workers.map((worker) => worker.close()))
@@ -85,6 +94,23 @@ async function openWorkers(target: Target, ports: BackendPorts) {
     () => 'the streaming worker is reached',
   )
   return { all, scripts }
+}
+
+/** Resolves when it hears of a request: that one did not come too early. `prefixes`: one of them is that of `counts`. */
+async function openStats({ stats, ports }: Target, prefixes: readonly string[]): Promise<StatsListener> {
+  if (stats === null) throw new Error('the port of statistics is not known')
+  const listener = StatsListener.connect(`tcp://127.0.0.1:${stats.socket}`, prefixes)
+  await poll(
+    async () => {
+      const client = await RawClient.connect(ports.http)
+      await client.send('GET /stats-ready HTTP/1.1\r\nHost: any.test\r\n\r\n')
+      await client.readAnswer()
+      client.destroy()
+      return listener.packets.some(({ type }) => type === 'counts') || undefined
+    },
+    () => 'statistics are heard',
+  )
+  return listener
 }
 
 function sceneOf(url: string): string {
@@ -151,6 +177,17 @@ export class World {
     const client = await RawClient.connect(this.target.ports.control)
     this.atEnd(() => client.destroy())
     return client
+  }
+
+  stats(): Promise<StatsListener> {
+    return this.stage.stats()
+  }
+
+  /** A listener that has subscribed to nothing but these, and `counts`. */
+  async statsOf(...prefixes: string[]): Promise<StatsListener> {
+    const listener = await openStats(this.target, [...prefixes, 'counts'])
+    this.atEnd(() => listener.close())
+    return listener
   }
 
   commander(): Commander {

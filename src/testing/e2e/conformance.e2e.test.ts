@@ -14,7 +14,7 @@ import { startTackboard } from '../conformance/targets.js'
 import type { Target } from '../conformance/targets.js'
 import { PROJECT_FOLDER } from '../gateway.js'
 
-const RUN_DEADLINE_MS = 120_000
+const RUN_DEADLINE_MS = 150_000
 
 let target: Target
 const outcomes = new Map<string, Outcome>()

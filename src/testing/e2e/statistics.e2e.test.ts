@@ -1,7 +1,7 @@
 /** Statistics as their listeners see them: ZeroMQ SUB on stats_spec, curl on the Prometheus ports. */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { isDeepStrictEqual, promisify } from 'node:util'
 import { afterEach, expect, test } from 'vitest'
 import { Commander } from '../commander.js'
 import { freePorts } from '../free-ports.js'
@@ -142,6 +142,52 @@ test('sends nothing of single connections when stats_connection_send says so', a
   })
   await listener.waitFor('counts', {})
   expect(listener.packets.filter(({ type }) => type === 'conn')).toEqual([])
+})
+
+test('reports what each route had, over all shards, bytes of what was open before included', async () => {
+  const { gateway, spec } = await start({ 'handler.stats_report_interval': '1', 'handler.message_block_size': '4' })
+  const streams = await streamPerShard(gateway)
+  const listener = listen(spec, 'report', 'activity')
+  await listener.waitFor('report', { route: 'main', connections: streams.length })
+  await publishHttp(gateway.controlUrl('/publish/'), streamItem('c', 'hello\n'))
+  const total = (field: string, route: string | undefined): number =>
+    listener.packets
+      .filter(({ type, fields }) => type === 'report' && fields.route === route)
+      .reduce((sum, { fields }) => sum + ((fields[field] as number | undefined) ?? 0), 0)
+  const sums = (): unknown => [
+    total('received', undefined),
+    total('blocks-received', undefined),
+    total('sent', 'main'),
+    total('blocks-sent', 'main'),
+    total('client-content-bytes-sent', 'main'),
+    total('minutes', 'main'),
+  ]
+  const count = streams.length
+  await listener.until(
+    () => isDeepStrictEqual(sums(), [1, 2, count, 2 * count, 6 * count, 0]) || undefined,
+    () => JSON.stringify(sums()),
+  )
+  const late = await WsClient.connect(gateway.wsUrl('/?channel=w'))
+  await listener.waitFor('activity', { route: 'main', count: 1 })
+  await listener.waitFor('report', { route: 'main', connections: count + 1, minutes: 1 })
+  for (const stream of streams) stream.destroy()
+  late.terminate()
+  await listener.waitFor('report', { route: 'main', connections: 0 })
+  expect(new Set(listener.packets.map(({ type }) => type))).toEqual(new Set(['report', 'activity']))
+})
+
+test('sends no reports when there is no interval', async () => {
+  const { gateway, spec } = await start({ 'handler.stats_report_interval': '0' })
+  const listener = listen(spec, 'report', 'activity')
+  await poll(
+    async () => {
+      const stream = await StreamClient.open(gateway.ports.http, '/')
+      stream.destroy()
+      return listener.packets.length > 2 || undefined
+    },
+    () => 'activity is heard',
+  )
+  expect(new Set(listener.packets.map(({ type }) => type))).toEqual(new Set(['activity']))
 })
 
 test('shows the numbers of Pushpin for Prometheus on both ports', async () => {
