@@ -175,8 +175,6 @@ export const PARKED_BYTES_MAX = 67_108_864
 
 /** Connections to the control port that wait for their turn; further ones are closed. Stops a flood from using up files. */
 export const CONTROL_WAITING_MAX = 1_024
-/** Requests one control connection may have sent ahead before it is no longer read. */
-export const CONTROL_PIPELINED_MAX = 8
 /** A control client may take this long to send a request, to read an answer, or between two requests. */
 export const CONTROL_TIMEOUT_MS = 60_000
 

@@ -166,8 +166,9 @@ describe('requests that cannot be taken', () => {
       bad('Request body too large.'),
     ],
     [
+      // Its Content-Length counts.
       'POST /publish HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-      bad('Failed to parse request header.'),
+      bad('Request body exceeded Content-Length.'),
     ],
     ['garbage\r\n\r\n', bad('Failed to parse request header.')],
     ['\x16\x03\x01\x00\xa5\x01\n\n', bad('Failed to parse request header.')],

@@ -1,24 +1,22 @@
 /**
  * The control port (5561): POST /publish, POST /recover, GET /metrics, GET /health.
  *
- * Answers are Pushpin's, byte for byte where node's HTTP parser lets a request through (reference: HTTP control
- * API): one request per connection, HTTP/1.0 answered as HTTP/1.0, bodies with Content-Length only. Ours: a client
- * that sends `Connection: keep-alive` keeps its connection, so that a busy publisher needs no new one each time.
+ * Requests are read as Pushpin reads them (wire/control-request.ts) and answered byte for byte as it answers (reference:
+ * HTTP control API): one request per connection, HTTP/1.0 answered as HTTP/1.0, bodies with Content-Length only. Ours: a
+ * client that sends `Connection: keep-alive` keeps its connection, so that a busy publisher needs no new one each time.
  *
- * A plain TCP server accepts and hands at most `connectionsMax` sockets at a time to the HTTP server; further ones
- * wait, unread, as they wait in Pushpin's listen queue.
+ * At most `connectionsMax` connections are worked on; further ones wait, unread, as they wait in Pushpin's listen queue.
  */
 import { Buffer } from 'node:buffer'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { assert } from '../base/assert.js'
-import { CONTROL_PIPELINED_MAX, CONTROL_TIMEOUT_MS, CONTROL_WAITING_MAX } from '../base/limits.js'
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net'
+import { assert, unreachable } from '../base/assert.js'
+import { CONTROL_TIMEOUT_MS, CONTROL_WAITING_MAX } from '../base/limits.js'
 import type { Log } from '../base/log.js'
+import { type ControlRequest, ControlRequestReader, type HttpVersion } from '../wire/control-request.js'
+import { headerValues } from '../wire/headers.js'
 import { decodePublishBody, isPublishFault } from '../wire/publish-item.js'
 import type { PublishItem } from '../wire/publish-types.js'
 import { type ControlAnswer, messageAnswer, routeControl, textAnswer } from './control-routes.js'
-import { speakHttp10 } from './http10.js'
 
 export interface ControlHandlers {
   /** The 200 is written when it returns, or when its promise resolves: that holds publishers back under load. */
@@ -56,36 +54,24 @@ export async function openControlHttp(options: ControlHttpOptions): Promise<Cont
 /** A refused client may still be sending; cutting at once would reset the connection under the answer. */
 const LINGER_MS = 2000
 
-/** One request and its answer. */
-interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly keepAlive: boolean
-  readonly hasLength: boolean
-  readonly chunks: Buffer[]
-  phase: 'body' | 'handler' | 'answered' | 'cancelled'
-}
-
 interface Connection {
   readonly socket: Socket
-  /** In order; the first is the one being answered. */
-  readonly exchanges: Exchange[]
+  readonly reader: ControlRequestReader
   /** Since when we wait for the client; Infinity while it waits for us. */
   clientSinceMs: number
-  /** What had been read when the last exchange was over: more means that a request has begun. */
-  bytesReadBefore: number
-  /** Nothing more is taken from this client. */
-  refused: boolean
-  /** To be written when the exchanges before it are over. */
-  refusal: Buffer | null
+  /** The request that is being answered; null: none. */
+  current: ControlRequest | null
+  /** The last answer has been written; nothing more is taken from this client. */
+  isLast: boolean
+  /** The client has closed its half. */
+  isEnded: boolean
 }
 
 class ControlServer {
   readonly #options: ControlHttpOptions
   readonly #timeoutMs: number
-  readonly #http: Server
-  readonly #tcp: TcpServer
-  readonly #open = new Map<Duplex, Connection>()
+  readonly #server: Server
+  readonly #open = new Map<Socket, Connection>()
   readonly #waiting: Socket[] = []
   #sweep: NodeJS.Timeout | undefined
   #closing = false
@@ -93,25 +79,10 @@ class ControlServer {
   constructor(options: ControlHttpOptions) {
     this.#options = options
     this.#timeoutMs = options.timeoutMs ?? CONTROL_TIMEOUT_MS
-    this.#http = createServer({
-      // Bare line feeds and the like, which Pushpin takes. Nothing stands in front of this port that could disagree.
-      insecureHTTPParser: true,
-      requireHostHeader: false,
-      maxHeaderSize: options.headersBytesMax,
-      // node's own time-outs need a listening HTTP server; #checkTimeouts does their work.
-      headersTimeout: 0,
-      requestTimeout: 0,
-      keepAliveTimeout: 0,
-    })
-    this.#http.on('request', (request, response) => this.#handleRequest(request, response))
-    this.#http.on('checkContinue', (request, response) => this.#handleRequest(request, response))
-    this.#http.on('checkExpectation', (request, response) => this.#handleRequest(request, response))
-    this.#http.on('connect', (request, socket) => this.#handleConnect(request, socket))
-    this.#http.on('clientError', (error, socket) => this.#handleClientError(error, socket))
-    this.#tcp = createTcpServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
       this.#handleSocket(socket),
     )
-    this.#tcp.maxConnections = options.connectionsMax + CONTROL_WAITING_MAX
+    this.#server.maxConnections = options.connectionsMax + CONTROL_WAITING_MAX
   }
 
   listen(): Promise<AddressInfo> {
@@ -121,13 +92,13 @@ class ControlServer {
         const why = error.code ?? error.message
         reject(new Error(`push_in_http_addr, push_in_http_port: cannot listen on ${host}:${port}: ${why}`))
       }
-      this.#tcp.once('error', fail)
-      this.#tcp.listen({ host, port }, () => {
-        this.#tcp.off('error', fail)
-        this.#tcp.on('error', (error) => this.#options.log.error(`control: ${error.message}`))
+      this.#server.once('error', fail)
+      this.#server.listen({ host, port }, () => {
+        this.#server.off('error', fail)
+        this.#server.on('error', (error) => this.#options.log.error(`control: ${error.message}`))
         this.#sweep = setInterval(() => this.#checkTimeouts(), Math.min(this.#timeoutMs / 4, 5000))
         this.#sweep.unref()
-        resolve(this.#tcp.address() as AddressInfo)
+        resolve(this.#server.address() as AddressInfo)
       })
     })
   }
@@ -141,13 +112,13 @@ class ControlServer {
         for (const socket of this.#open.keys()) socket.destroy()
       }, graceMs)
       // Called when the last connection is gone.
-      this.#tcp.close(() => {
+      this.#server.close(() => {
         clearTimeout(cut)
         resolve()
       })
       for (const socket of this.#waiting.splice(0)) socket.destroy()
-      for (const connection of this.#open.values()) {
-        if (connection.exchanges.length === 0) connection.socket.destroy()
+      for (const { socket, current, isLast } of this.#open.values()) {
+        if (current === null && !isLast) socket.destroy()
       }
     })
   }
@@ -161,13 +132,14 @@ class ControlServer {
   }
 
   #start(socket: Socket): void {
+    const { headersBytesMax, bodyBytesMax } = this.#options
     const connection: Connection = {
       socket,
-      exchanges: [],
+      reader: new ControlRequestReader({ headersBytesMax, bodyBytesMax }),
       clientSinceMs: performance.now(),
-      bytesReadBefore: 0,
-      refused: false,
-      refusal: null,
+      current: null,
+      isLast: false,
+      isEnded: false,
     }
     this.#open.set(socket, connection)
     socket.on('close', () => {
@@ -175,249 +147,172 @@ class ControlServer {
       const next = this.#waiting.shift()
       if (next !== undefined) this.#start(next)
     })
-    this.#http.emit('connection', socket)
+    socket.on('data', (chunk: Buffer) => {
+      if (connection.isLast) return
+      connection.reader.push(chunk)
+      this.#advance(connection)
+    })
+    socket.on('end', () => {
+      connection.isEnded = true
+      this.#advance(connection)
+    })
     socket.resume()
   }
 
-  #handleRequest(request: IncomingMessage, response: ServerResponse): void {
-    const connection = this.#open.get(request.socket)
-    const last = connection?.exchanges.at(-1)
-    if (connection === undefined || connection.refused || (last !== undefined && !last.keepAlive)) {
-      request.resume()
-      if (last !== undefined) this.#handleExcess(connection as Connection, last)
-      return
+  /** Works on what has been read, one request after the other. While one is being answered no more is read. */
+  #advance(connection: Connection): void {
+    const { socket, reader } = connection
+    while (connection.current === null && !connection.isLast) {
+      const reading = reader.next()
+      switch (reading.kind) {
+        case 'more':
+          // In the middle of a request, or behind all of them.
+          if (connection.isEnded) socket.destroySoon()
+          return
+        case 'continue':
+          socket.write(`HTTP/${reading.version} 100 Continue\r\n\r\n`)
+          break
+        case 'fault': {
+          const { code, reason, text } = reading.fault
+          this.#refuse(connection, reading.version, textAnswer(code, reason, `${text}\n`))
+          return
+        }
+        case 'request':
+          this.#begin(connection, reading.request)
+          break
+        default:
+          unreachable(reading)
+      }
     }
-    const fault = this.#faultOfHead(request)
-    if (fault !== null) {
-      request.resume()
-      this.#refuse(connection, request.httpVersion, fault)
-      return
-    }
-    const exchange: Exchange = {
-      request,
-      response,
-      keepAlive: wantsKeepAlive(request.headers.connection),
-      hasLength: request.headers['content-length'] !== undefined,
-      chunks: [],
-      phase: 'body',
-    }
-    connection.exchanges.push(exchange)
-    connection.clientSinceMs = performance.now()
-    if (connection.exchanges.length >= CONTROL_PIPELINED_MAX) connection.socket.pause()
-    this.#readBody(connection, exchange)
   }
 
-  #readBody(connection: Connection, exchange: Exchange): void {
-    const { request, response } = exchange
-    request.on('data', (chunk: Buffer) => exchange.chunks.push(chunk))
-    request.on('end', () => {
-      if (exchange.phase !== 'body') return
-      exchange.phase = 'handler'
-      if (connection.exchanges[0] === exchange) connection.clientSinceMs = Number.POSITIVE_INFINITY
-      this.#perform(connection, exchange).catch((error: unknown) => {
-        this.#options.log.error({ err: error }, `control: ${request.method} ${request.url} failed`)
-        this.#answer(connection, exchange, textAnswer(500, 'Internal Server Error', 'Internal server error.\n'))
+  #begin(connection: Connection, request: ControlRequest): void {
+    connection.current = request
+    connection.clientSinceMs = Number.POSITIVE_INFINITY
+    const failed = (error: unknown): void => {
+      this.#options.log.error({ err: error }, `control: ${request.method} ${request.target} failed`)
+      this.#answer(connection, request, textAnswer(500, 'Internal Server Error', 'Internal server error.\n'))
+    }
+    try {
+      const performed = this.#perform(connection, request)
+      if (performed === undefined) return
+      // Of a last request nothing more is wanted, but its client may leave.
+      if (request.keepAlive) connection.socket.pause()
+      performed.catch(failed).finally(() => {
+        connection.socket.resume()
+        this.#advance(connection)
       })
-    })
-    response.on('close', () => this.#handleAnswered(connection, exchange))
-    response.on('error', () => undefined)
-    if (!/(?:^|\W)100-continue(?:$|\W)/i.test(request.headers.expect ?? '')) return
-    if (request.httpVersion === '1.0') connection.socket.write('HTTP/1.0 100 Continue\r\n\r\n')
-    else response.writeContinue()
+    } catch (error) {
+      failed(error)
+    }
   }
 
-  async #perform(connection: Connection, exchange: Exchange): Promise<void> {
-    const { request, chunks } = exchange
+  /** Undefined: it has been answered. */
+  #perform(connection: Connection, request: ControlRequest): Promise<void> | undefined {
     const { handlers } = this.#options
-    const call = routeControl(request.method as string, request.url as string, request.headersDistinct.accept)
+    const accept = headerValues(request.headers, 'accept')
+    const call = routeControl(request.method, request.target, accept.length === 0 ? undefined : accept)
     switch (call.kind) {
       case 'answer':
-        return this.#answer(connection, exchange, call.answer)
+        this.#answer(connection, request, call.answer)
+        return undefined
       case 'publish': {
-        const items = decodePublishBody(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks))
+        const items = decodePublishBody(request.body)
         if (isPublishFault(items)) {
-          return this.#answer(connection, exchange, textAnswer(400, 'Bad Request', `${items.error}\n`))
+          this.#answer(connection, request, textAnswer(400, 'Bad Request', `${items.error}\n`))
+          return undefined
         }
-        const published = handlers.publish(items)
-        if (published !== undefined) await published
-        return this.#answer(connection, exchange, messageAnswer('Published', call.json), items.length)
+        const done = (): void => {
+          this.#answer(connection, request, messageAnswer('Published', call.json), items.length)
+        }
+        return after(handlers.publish(items), done)
       }
       case 'recover':
-        await handlers.recover()
-        return this.#answer(connection, exchange, messageAnswer('Updated', call.json))
-      case 'metrics': {
-        const { contentType, body } = await handlers.metrics()
-        return this.#answer(connection, exchange, { ...textAnswer(200, 'OK', body), contentType })
-      }
+        return after(handlers.recover(), () => {
+          this.#answer(connection, request, messageAnswer('Updated', call.json))
+        })
+      case 'metrics':
+        return handlers.metrics().then(({ contentType, body }) => {
+          this.#answer(connection, request, { ...textAnswer(200, 'OK', body), contentType })
+        })
       case 'health': {
         const { ok, body } = handlers.health()
         const answer = ok ? textAnswer(200, 'OK', body) : textAnswer(503, 'Service Unavailable', body)
-        return this.#answer(connection, exchange, answer)
+        this.#answer(connection, request, answer)
+        return undefined
       }
+      default:
+        return unreachable(call)
     }
   }
 
-  #answer(connection: Connection, exchange: Exchange, answer: ControlAnswer, items = -1): void {
-    const { request, response } = exchange
-    // The client may have gone while the handler worked.
-    if (exchange.phase !== 'handler' || response.destroyed) return
-    exchange.phase = 'answered'
+  #answer(connection: Connection, request: ControlRequest, answer: ControlAnswer, items = -1): void {
+    // It may have been answered with its failure.
+    if (connection.current !== request) return
+    connection.current = null
     connection.clientSinceMs = performance.now()
-    const keepAlive = exchange.keepAlive && !this.#closing
-    response.sendDate = false
-    response.writeHead(answer.code, answer.reason, headOf(answer, keepAlive ? 'keep-alive' : 'close'))
-    if (request.httpVersion === '1.0') speakHttp10(response)
-    response.end(answer.body)
+    const { socket } = connection
+    const keepAlive = request.keepAlive && !this.#closing
+    // Pushpin sends a body to HEAD, too; on a connection that goes on it would be taken for the next answer.
+    const withBody = !keepAlive || request.method !== 'HEAD'
+    const bytes = bytesOfAnswer(request.version, answer, keepAlive, withBody)
+    if (keepAlive) {
+      if (!socket.write(bytes)) this.#awaitDrain(connection)
+    } else {
+      connection.isLast = true
+      socket.end(bytes)
+      socket.destroySoon()
+    }
     if (!this.#options.log.isLevelEnabled('debug')) return
     const count = items < 0 ? '' : ` items=${items}`
-    const { method, url } = request
-    this.#options.log.debug(`control: ${method} ${url} code=${answer.code} ${Buffer.byteLength(answer.body)}${count}`)
+    const { method, target } = request
+    this.#options.log.debug(
+      `control: ${method} ${target} code=${answer.code} ${Buffer.byteLength(answer.body)}${count}`,
+    )
   }
 
-  /** The answer is written, or the connection is gone. */
-  #handleAnswered(connection: Connection, exchange: Exchange): void {
-    const index = connection.exchanges.indexOf(exchange)
-    if (index === -1) return
-    connection.exchanges.splice(index, 1)
+  /** A client that does not read its answers gets no further ones. */
+  #awaitDrain({ socket }: Connection): void {
+    socket.pause()
+    socket.once('drain', () => {
+      socket.resume()
+    })
+  }
+
+  /** Last words: the rest of what the client sends is read and dropped for a while, so that it can read them. */
+  #refuse(connection: Connection, version: HttpVersion, answer: ControlAnswer): void {
     const { socket } = connection
-    if (socket.destroyed) return
-    connection.bytesReadBefore = socket.bytesRead
-    if (connection.exchanges[0]?.phase === 'handler') connection.clientSinceMs = Number.POSITIVE_INFINITY
-    if (connection.refusal !== null && connection.exchanges.length === 0) endWith(socket, connection.refusal)
-    else if (this.#closing && connection.exchanges.length === 0) socket.destroySoon()
-    else if (connection.exchanges.length === CONTROL_PIPELINED_MAX - 1) socket.resume()
-  }
-
-  /** What keeps a request from being read, as an answer; null: nothing. */
-  #faultOfHead(request: IncomingMessage): ControlAnswer | null {
-    if (headBytes(request) > this.#options.headersBytesMax) return refusal('Request header too large.')
-    const length = request.headers['content-length']
-    if (length === undefined) {
-      if (request.headers['transfer-encoding'] === undefined && !assumesBody(request.method as string)) return null
-      return textAnswer(411, 'Length Required', 'Request requires Content-Length.\n')
-    }
-    // Two lengths for one body: RFC 9112 §6.3 calls it an attack. Pushpin goes by Content-Length.
-    if (request.headers['transfer-encoding'] !== undefined) return refusal('Failed to parse request header.')
-    if (Number(length) > 0x7fff_ffff) return refusal('Bad Content-Length.')
-    return Number(length) > this.#options.bodyBytesMax ? refusal('Request body too large.') : null
-  }
-
-  /** Bytes behind the body of a request that is the only one of its connection. */
-  #handleExcess(connection: Connection, exchange: Exchange): void {
-    if (connection.refused) return
-    // Without a Content-Length, and once the request is being worked on, Pushpin does not look at them either.
-    if (!exchange.hasLength || exchange.phase !== 'body') return
-    this.#refuse(connection, exchange.request.httpVersion, refusal('Request body exceeded Content-Length.'))
-  }
-
-  #handleConnect(request: IncomingMessage, socket: Duplex): void {
-    const connection = this.#open.get(socket)
-    if (connection === undefined) return
-    const fault = this.#faultOfHead(request) ?? textAnswer(404, 'Not Found', 'Not Found\n')
-    this.#refuse(connection, request.httpVersion, fault)
-  }
-
-  #handleClientError(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Duplex): void {
-    const connection = this.#open.get(socket)
-    if (connection === undefined || connection.refused || !socket.writable) {
-      socket.destroy()
-      return
-    }
-    const last = connection.exchanges.at(-1)
-    if (last !== undefined && !last.keepAlive && last.phase !== 'body') return
-    if (last !== undefined && !last.keepAlive && last.request.complete) this.#handleExcess(connection, last)
-    // The client closed, or was cut off, in the middle of a request.
-    else if (error.code === 'HPE_INVALID_EOF_STATE' || !error.code?.startsWith('HPE_')) socket.destroy()
-    else this.#refuse(connection, versionOf(error.rawPacket), refusal(textOfParseError(error)))
-  }
-
-  /** Answers outside of node's ServerResponse, after the exchanges in hand, and ends the connection. */
-  #refuse(connection: Connection, version: string, answer: ControlAnswer): void {
-    connection.refused = true
-    const { exchanges } = connection
-    for (let at = exchanges.length - 1; at >= 0; at--) {
-      const exchange = exchanges[at] as Exchange
-      // A complete request that was sent ahead still gets its answer, unless it is the one at fault.
-      if (exchange.phase !== 'body' || (exchange.keepAlive && exchange.request.complete)) continue
-      exchange.phase = 'cancelled'
-      exchanges.splice(at, 1)
-    }
-    const bytes = bytesOfAnswer(version, answer)
-    if (exchanges.length > 0) connection.refusal = bytes
-    else endWith(connection.socket, bytes)
+    connection.isLast = true
+    connection.clientSinceMs = performance.now()
+    socket.end(bytesOfAnswer(version, answer, false, true))
+    socket.resume()
+    const cut = setTimeout(() => socket.destroy(), LINGER_MS)
+    socket.once('close', () => clearTimeout(cut))
   }
 
   #checkTimeouts(): void {
     const limitMs = performance.now() - this.#timeoutMs
     for (const connection of this.#open.values()) {
       if (connection.clientSinceMs > limitMs) continue
-      const { socket, exchanges } = connection
-      const begun = exchanges.length > 0 || socket.bytesRead > connection.bytesReadBefore
-      const answered = exchanges.some(({ phase }) => phase === 'answered')
-      if (connection.refused || answered || !begun) socket.destroy()
+      const { socket, isLast, reader } = connection
+      if (isLast || !reader.isWithin) socket.destroy()
       else this.#refuse(connection, '1.1', textAnswer(408, 'Request Timeout', 'Request timed out.\n'))
     }
   }
 }
 
-function refusal(text: string): ControlAnswer {
-  return textAnswer(400, 'Bad Request', `${text}\n`)
+/** Calls `then` at once when there is nothing to wait for. */
+function after(done: void | Promise<void>, then: () => void): Promise<void> | undefined {
+  if (done !== undefined) return done.then(then)
+  then()
+  return undefined
 }
 
-function textOfParseError({ code = '', rawPacket }: NodeJS.ErrnoException & { rawPacket?: Buffer }): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'Request header too large.'
-  if (code.endsWith('_CONTENT_LENGTH')) {
-    // A negative length is a number to Pushpin, and whatever follows is more than that.
-    const isNegative = /\ncontent-length:[ \t]*-\d+[ \t]*\r?\n/i.test(rawPacket?.toString('latin1') ?? '')
-    return isNegative ? 'Request body exceeded Content-Length.' : 'Bad Content-Length.'
-  }
-  return 'Failed to parse request header.'
-}
-
-function assumesBody(method: string): boolean {
-  return method !== 'HEAD' && method !== 'GET' && method !== 'DELETE' && method !== 'OPTIONS'
-}
-
-function wantsKeepAlive(connection: string | undefined): boolean {
-  if (connection === undefined || connection === 'close') return false
-  if (connection === 'keep-alive') return true
-  const tokens = connection
-    .toLowerCase()
-    .split(',')
-    .map((token) => token.trim())
-  return tokens.includes('keep-alive') && !tokens.includes('close')
-}
-
-/** node counts names and values only; Pushpin counts the head as it was sent. */
-function headBytes(request: IncomingMessage): number {
-  let bytes = `${request.method} ${request.url} HTTP/1.1\r\n\r\n`.length
-  for (const text of request.rawHeaders) bytes += text.length + 2
-  return bytes
-}
-
-function headOf(answer: ControlAnswer, connection: string): string[] {
-  const head = answer.allow === null ? [] : ['Allow', answer.allow]
-  head.push('Content-Type', answer.contentType, 'Connection', connection)
-  head.push('Content-Length', String(Buffer.byteLength(answer.body)))
-  return head
-}
-
-function bytesOfAnswer(version: string, answer: ControlAnswer): Buffer {
-  const head = headOf(answer, 'close')
-  let text = `HTTP/${version === '1.0' ? '1.0' : '1.1'} ${answer.code} ${answer.reason}\r\n`
-  for (let at = 0; at < head.length; at += 2) text += `${head[at]}: ${head[at + 1]}\r\n`
-  return Buffer.from(`${text}\r\n${answer.body}`)
-}
-
-/** The version in the first line of what could not be parsed. */
-function versionOf(packet: Buffer | undefined): string {
-  return packet !== undefined && /^[^\r\n]* HTTP\/1\.0\r?\n/.test(packet.toString('latin1')) ? '1.0' : '1.1'
-}
-
-/** Last words: the rest of what the client sends is read and dropped for a while, so that it can read them. */
-function endWith(socket: Socket, bytes: Buffer): void {
-  socket.end(bytes)
-  socket.resume()
-  const cut = setTimeout(() => socket.destroy(), LINGER_MS)
-  socket.once('close', () => clearTimeout(cut))
+function bytesOfAnswer(version: HttpVersion, answer: ControlAnswer, keepAlive: boolean, withBody: boolean): Buffer {
+  const { code, reason, allow, contentType, body } = answer
+  const head =
+    `HTTP/${version} ${code} ${reason}\r\n${allow === null ? '' : `Allow: ${allow}\r\n`}` +
+    `Content-Type: ${contentType}\r\nConnection: ${keepAlive ? 'keep-alive' : 'close'}\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n`
+  return Buffer.from(withBody ? head + body : head)
 }

@@ -13,6 +13,7 @@ import { http } from './scenarios/http.js'
 import { links } from './scenarios/links.js'
 import { longPollRetries } from './scenarios/long-poll-retries.js'
 import { publishDoor } from './scenarios/publish-door.js'
+import { publishDoorHeads } from './scenarios/publish-door-heads.js'
 import { publishZmq } from './scenarios/publish-zmq.js'
 import { accepted } from './scenarios/woh-accepted.js'
 import { sockJsScenarios } from './scenarios/sockjs.js'
@@ -31,6 +32,7 @@ export const SCENARIOS = collectScenarios(
   wohClose,
   wohGrip,
   publishDoor,
+  publishDoorHeads,
   publishZmq,
   http,
   holdChannels,

@@ -4,12 +4,12 @@ import type { Scenario } from '../scenario.js'
 const AREA = 'HTTP publishing'
 
 /** The answer as it stands on the wire. */
-function answer(status: string, body: string, headers: readonly string[] = [], type = 'text/plain'): string {
+export function answer(status: string, body: string, headers: readonly string[] = [], type = 'text/plain'): string {
   const lines = [...headers, `Content-Type: ${type}`, 'Connection: close', `Content-Length: ${body.length}`]
   return `HTTP/1.1 ${status}\r\n${lines.join('\r\n')}\r\n\r\n${body}`
 }
 
-function raw(name: string, request: string, expected: string): Scenario {
+export function raw(name: string, request: string, expected: string): Scenario {
   return {
     area: AREA,
     name: `door: ${name}`,
@@ -32,14 +32,14 @@ function posted(name: string, body: string, expected: string): Scenario {
   return raw(name, request('POST /publish/', body === '' ? ['Content-Length: 0'] : [], body), expected)
 }
 
-const PUBLISHED = answer('200 OK', 'Published\n')
-const NOT_FOUND = answer('404 Not Found', 'Not Found\n')
-const NOT_ACCEPTABLE = answer(
+export const PUBLISHED = answer('200 OK', 'Published\n')
+export const NOT_FOUND = answer('404 Not Found', 'Not Found\n')
+export const NOT_ACCEPTABLE = answer(
   '406 Not Acceptable',
   'Not Acceptable. Supported formats are text/plain and application/json.\n',
 )
-const ITEM = '{"items":[{"channel":"door","formats":{"ws-message":{"content":"x"}}}]}'
-const bad = (text: string): string => answer('400 Bad Request', `${text}\n`)
+export const ITEM = '{"items":[{"channel":"door","formats":{"ws-message":{"content":"x"}}}]}'
+export const bad = (text: string): string => answer('400 Bad Request', `${text}\n`)
 const invalid = (detail: string): string => bad(`Invalid format: ${detail}`)
 const accepting = (type: string): string => request('POST /publish/', [`Accept: ${type}`], ITEM)
 const item = (fields: Readonly<Record<string, unknown>>): string =>
