@@ -63,7 +63,11 @@ export const COUNTERS = [
   ['drop_bad_item', 'counter', 'bus or direct messages that could not be read'],
   ['drop_zhttp_late', 'counter', 'packets of workers for sessions that were over'],
   ['stream_dropped_backlog', 'counter', 'streams ended: the client read nothing for too long'],
-  ['ws_dropped_buffer', 'counter', 'a message too long, or more waiting for the backend than allowed'],
+  [
+    'ws_dropped_buffer',
+    'counter',
+    'a message too long or not to be inflated, or more waiting for the backend than allowed',
+  ],
   ['ws_dropped_answer', 'counter', 'the backend answered with what it must not'],
   ['ws_dropped_disconnect', 'counter', 'the backend disconnected or did not answer a close'],
   ['ws_dropped_unanswered', 'counter', 'a request was sent completely and got no answer'],

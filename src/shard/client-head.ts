@@ -69,7 +69,7 @@ function parseFault(reason: string): string {
   return `Failed to parse request: ${reason}`
 }
 
-const BAD_UPGRADE =
+export const BAD_UPGRADE =
   'Request contained an Upgrade header with value "websocket" but the request was not a valid WebSocket request.'
 
 function isWebSocket(upgrade: string): boolean {

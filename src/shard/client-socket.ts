@@ -10,7 +10,7 @@ import type { Header } from '../wire/publish-types.js'
 
 /** A WebSocket of uWebSockets.js is one; its documentation says what the calls do. */
 export interface ClientSocket {
-  send(message: Uint8Array, isBinary: boolean): number
+  send(message: Uint8Array, isBinary: boolean, compress: boolean): number
   ping(message: Uint8Array): number
   getBufferedAmount(): number
   end(code: number, reason: string | Uint8Array): unknown

@@ -100,13 +100,15 @@ describe('fan-out', () => {
     channel = new PlainChannel('a')
     fanout = new Fanout({
       topics: {
-        publish: (topic, message, isBinary) => {
-          published.push(`${topic} ${Buffer.from(message).toString()} ${String(isBinary)}`)
+        publish: (topic, message, isBinary, compress) => {
+          const text = Buffer.from(message).toString()
+          published.push(`${topic} ${text} ${String(isBinary)}${compress ? ' compressed' : ''}`)
           return true
         },
       },
       counters,
       report: idleReport(),
+      compressedFromBytes: 8,
       onError: (receiver, error) => {
         receiver.fail(error)
       },
@@ -158,6 +160,13 @@ describe('fan-out', () => {
     expect(published).toEqual(['a m false', 'a b true'])
     expect(sockets.map(({ seen }) => seen)).toEqual([[], [], ['send m', 'send b']])
     expect(counters.get('ws_messages_out')).toBe(4)
+  })
+
+  it('has messages of the length compressed, and no shorter ones', () => {
+    hold(new Ws())
+    fanout.deliver(channel, ws('1234567'))
+    fanout.deliver(channel, ws('12345678'))
+    expect(published).toEqual(['a 1234567 false', 'a 12345678 false compressed'])
   })
 
   it('looks at the sockets of channels that were published to, once a tick, sooner when it was very much', () => {

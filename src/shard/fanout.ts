@@ -18,13 +18,15 @@ import type { Report } from './report.js'
 
 /** What fan-out needs of uWebSockets.js: TemplatedApp.publish. */
 export interface TopicPublisher {
-  publish(topic: string, message: Uint8Array, isBinary: boolean): boolean
+  publish(topic: string, message: Uint8Array, isBinary: boolean, compress: boolean): boolean
 }
 
 export interface FanoutOptions {
   readonly topics: TopicPublisher
   readonly counters: Counters
   readonly report: Pick<Report, 'wantsTraffic' | 'wroteToTopic'>
+  /** WebSocket messages of this length and more are compressed for those who have negotiated it. */
+  readonly compressedFromBytes: number
   /** A delivery threw: that receiver is to be ended; the others go on. */
   onError(receiver: Receiver, error: unknown): void
 }
@@ -79,7 +81,9 @@ export class Fanout {
       (format.type === WsMessageType.Text || format.type === WsMessageType.Binary) &&
       !demandsFilters(format.contentFilters)
     if (byTopic && plain > 0) {
-      this.#options.topics.publish(channel.name, format.content, format.type === WsMessageType.Binary)
+      const { topics, compressedFromBytes } = this.#options
+      const isCompressed = format.content.length >= compressedFromBytes
+      topics.publish(channel.name, format.content, format.type === WsMessageType.Binary, isCompressed)
       values[C.ws_messages_out] = (values[C.ws_messages_out] as number) + plain
       if (report.wantsTraffic) report.wroteToTopic(channel, format.content.length)
     }

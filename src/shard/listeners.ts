@@ -39,9 +39,9 @@ export class Listeners implements TopicPublisher {
     return this.#options.certificates.ports.length === 0 ? this.#plain : this
   }
 
-  publish(topic: string, message: Uint8Array, isBinary: boolean): boolean {
+  publish(topic: string, message: Uint8Array, isBinary: boolean, compress: boolean): boolean {
     // Each app has topics of its own. One without a subscriber looks the topic up and does no more.
-    for (const app of this.#apps) app.publish(topic, message, isBinary)
+    for (const app of this.#apps) app.publish(topic, message, isBinary, compress)
     return true
   }
 

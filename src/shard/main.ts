@@ -35,7 +35,7 @@ import { SockJsRelay } from './sockjs-relay.js'
 import { SockJsSessions } from './sockjs-sessions.js'
 import { warmUp } from './warm-up.js'
 import { listenForWebSockets } from './ws-listener.js'
-import { WsShared } from './ws-shared.js'
+import { compressedFromBytes, WsShared } from './ws-shared.js'
 import { openShardZhttp } from './zhttp.js'
 
 /** Runs until main says drain. Fails only before it listens; later trouble is told to main over the port. */
@@ -143,6 +143,7 @@ class Shard {
       topics: this.#listeners.topics,
       counters: this.#counters,
       report: this.#report,
+      compressedFromBytes: compressedFromBytes(settings),
       onError: (receiver, error) => {
         receiver.fail(error)
       },

@@ -19,10 +19,18 @@ export interface NativeUpgradeParts {
   readonly socketContext: uWS.us_socket_context_t
   /** Sec-WebSocket-Key */
   readonly key: string
+  /** Whether messages may be compressed: the client offers it, and the gateway takes it. */
+  readonly isCompressed: boolean
   readonly head: ClientHead
   readonly startedMs: number
   readonly ask: (upgrade: Upgrade, targetIndex: number) => void
 }
+
+/**
+ * What uWebSockets.js is told that the client offers. It reads offers carelessly, so it sees this one alone, and only when
+ * the client's own has been found to work (wire/deflate-offer.ts).
+ */
+const DEFLATE = 'permessage-deflate'
 
 export class NativeUpgrade implements Upgrade {
   readonly head: ClientHead
@@ -43,14 +51,14 @@ export class NativeUpgrade implements Upgrade {
 
   /** From upgrade() to the end of cork() nothing but sends: upgrade-shield.ts says why. */
   accept(session: SocketOwner, headers: readonly Header[], first: () => void): void {
-    const { shared, res, key, socketContext } = this.#parts
+    const { shared, res, key, isCompressed, socketContext } = this.#parts
     const userData: WsUserData = { owner: this.ownerOf(session) }
     shared.shield.around(() => {
       res.cork(() => {
         res.writeStatus('101 Switching Protocols')
         writeHeaders(res, headers)
         res.resume()
-        res.upgrade<WsUserData>(userData, key, '', '', socketContext)
+        res.upgrade<WsUserData>(userData, key, '', isCompressed ? DEFLATE : '', socketContext)
         first()
       })
     })

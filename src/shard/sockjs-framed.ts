@@ -47,9 +47,9 @@ export class FramedSocket extends DeadlineEntry implements ClientSocket, SocketO
 
   // For the session
 
-  send(message: Uint8Array): number {
+  send(message: Uint8Array, _isBinary: boolean, compress: boolean): number {
     const content = Buffer.isBuffer(message) ? message : Buffer.from(message)
-    return this.#say(sockJsMessages([sockJsString(content)]))
+    return this.#say(sockJsMessages([sockJsString(content)]), compress)
   }
 
   /** Only the gateway's own. */
@@ -132,8 +132,8 @@ export class FramedSocket extends DeadlineEntry implements ClientSocket, SocketO
     this.#context.deadlines.set(this, nowMs + SOCKJS_HEARTBEAT_MS)
   }
 
-  #say(frame: string): number {
-    return this.#socket?.send(Buffer.from(frame), false) ?? TAKEN
+  #say(frame: string, compress = false): number {
+    return this.#socket?.send(Buffer.from(frame), false, compress) ?? TAKEN
   }
 
   #leave(): ClientSocket | null {

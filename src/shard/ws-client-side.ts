@@ -553,10 +553,10 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
     let result: number
     switch (type) {
       case WsMessageType.Text:
-        result = ws.send(content, false)
+        result = ws.send(content, false, content.length >= this.shared.compressedFromBytes)
         break
       case WsMessageType.Binary:
-        result = ws.send(content, true)
+        result = ws.send(content, true, content.length >= this.shared.compressedFromBytes)
         break
       case WsMessageType.Ping:
         result = ws.ping(content)

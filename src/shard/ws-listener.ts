@@ -9,9 +9,10 @@ import { unreachable } from '../base/assert.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { readSockJsPath, sockJsParts } from '../grip/sockjs-request.js'
 import { encodePath } from '../routing/path.js'
+import { DeflateOffer, deflateOffer } from '../wire/deflate-offer.js'
 import type { SocketOwner, Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
-import { copyClientHead, isWebSocketRequest } from './client-head.js'
+import { BAD_UPGRADE, copyClientHead, isWebSocketRequest } from './client-head.js'
 import { hostNameOf, matchRoute } from './match-route.js'
 import { NativeUpgrade, type NativeUpgradeParts, type WsUserData } from './native-upgrade.js'
 import { FramedUpgrade } from './sockjs-framed.js'
@@ -41,8 +42,11 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
     }
   }
   app.ws<WsUserData>('/*', {
-    compression: uWS.DISABLED,
-    // One limit for all: sessions over HTTP end at a smaller one by themselves.
+    // Shared: what an idle connection keeps is nothing, and each message is compressed for itself.
+    compression: context.settings.runner.allowCompression
+      ? uWS.SHARED_COMPRESSOR | uWS.SHARED_DECOMPRESSOR
+      : uWS.DISABLED,
+    // One limit for all, inflated or not: sessions over HTTP end at a smaller one by themselves.
     maxPayloadLength: Math.max(context.settings.proxy.wsBufferMax, WS_MESSAGE_BYTES_MAX),
     // It would drop the rest of a batch uncounted: slow sockets are found by Fanout.handleTick instead.
     maxBackpressure: 0,
@@ -92,10 +96,18 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
     },
     close: (ws, code, message) => {
       guard(ws, (owner) => {
+        if (isTooLong(code, message)) context.counters.add('ws_dropped_buffer')
         owner.handleClosed(code, message)
       })
     },
   })
+}
+
+const TOO_LONG = 'Received too big message'
+
+/** uWebSockets.js has ended a connection over a message above maxPayloadLength; it says so where others give their reason. */
+function isTooLong(code: number, message: ArrayBuffer): boolean {
+  return code === 1006 && Buffer.from(message).toString('latin1').startsWith(TOO_LONG)
 }
 
 function handleUpgrade(
@@ -119,6 +131,7 @@ function handleUpgrade(
     context.counters.add('requests')
     const { acceptXForwardedProtocol: acceptForwardedProtocol } = context.settings.proxy
     const head = copyClientHead(res, req, { ssl: options.ssl, acceptForwardedProtocol })
+    const offer = deflateOffer(head.headers)
     const route = options.isDraining() ? null : matchRoute(context, head, 'ws')
     const path = route === null ? null : readSockJsPath(route, encodePath(head.path))
     const isFramed = path !== null && sockJsParts(path.rest) !== null
@@ -127,6 +140,7 @@ function handleUpgrade(
       res,
       socketContext,
       key: req.getHeader('sec-websocket-key'),
+      isCompressed: context.settings.runner.allowCompression && offer === DeflateOffer.Workable,
       head: path === null ? head : { ...head, path: path.webSocketPath },
       startedMs: context.clock.nowMs(),
       ask: (upgrade, targetIndex) => {
@@ -136,6 +150,12 @@ function handleUpgrade(
       },
     }
     const upgrade = isFramed ? new FramedUpgrade(context, parts) : new NativeUpgrade(parts)
+    if (offer === DeflateOffer.Malformed) {
+      const body = Buffer.from(`${BAD_UPGRADE}\n`)
+      upgrade.reject({ status: 400, reason: 'Bad Request', headers: [['Content-Type', 'text/plain']], body })
+      shared.access(upgrade, null, null, 400, body.length, 'error')
+      return
+    }
     if (path !== null && !isFramed && path.rest !== '/websocket') {
       const body = Buffer.from('Not Found\n')
       upgrade.reject({ status: 404, reason: 'Not Found', headers: [['Content-Type', 'text/plain']], body })

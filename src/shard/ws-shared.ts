@@ -2,7 +2,8 @@
  * What the WebSocket sessions of a shard share: their set, the settings of their machines, the cap over all of them.
  */
 import type uWS from 'uWebSockets.js'
-import { WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
+import { WS_COMPRESSED_BYTES_MIN, WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
+import type { Settings } from '../config/types.js'
 import type { WsEffect } from '../grip/ws-effects.js'
 import type { WsSessionConfig } from '../grip/ws-session.js'
 import type { Route, Target } from '../routing/types.js'
@@ -28,6 +29,8 @@ export interface WsSharedOptions {
 export class WsShared {
   readonly connections = new Set<WsClientSide>()
   readonly shield: UpgradeShield
+  /** Messages of this length and more are compressed for clients that have negotiated it. */
+  readonly compressedFromBytes: number
   readonly #context: ShardContext
   readonly #bufferBytesMax: number
   readonly #configs = new WeakMap<Target, { trusted: WsSessionConfig; plain: WsSessionConfig }>()
@@ -38,6 +41,7 @@ export class WsShared {
 
   constructor(context: ShardContext, options: WsSharedOptions) {
     this.#context = context
+    this.compressedFromBytes = compressedFromBytes(context.settings)
     this.#bufferBytesMax = context.settings.proxy.wsBufferTotalMax / options.shards
     this.#connectionEnded = () => {
       options.connectionEnded()
@@ -155,4 +159,9 @@ export class WsShared {
       outcome,
     })
   }
+}
+
+/** Infinity: nothing is compressed. */
+export function compressedFromBytes(settings: Settings): number {
+  return settings.runner.allowCompression ? WS_COMPRESSED_BYTES_MIN : Number.POSITIVE_INFINITY
 }

@@ -155,5 +155,11 @@ function takeFrame(bytes: Buffer): (Frame & { readonly bytes: number }) | null {
   const mask = bytes.subarray(start - 4, start)
   const payload = Buffer.from(bytes.subarray(start, start + length).map((byte, at) => byte ^ (mask[at & 3] ?? 0)))
   const first = bytes.readUInt8(0)
-  return { fin: (first & 0x80) !== 0, opcode: first & 0x0f, payload, bytes: start + length }
+  return {
+    fin: (first & 0x80) !== 0,
+    opcode: first & 0x0f,
+    isCompressed: (first & 0x40) !== 0,
+    payload,
+    bytes: start + length,
+  }
 }

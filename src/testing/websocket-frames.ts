@@ -6,6 +6,8 @@ export type Opcode = (typeof Opcode)[keyof typeof Opcode]
 export interface Frame {
   readonly fin: boolean
   readonly opcode: number
+  /** RSV1: the first frame of a compressed message. */
+  readonly isCompressed: boolean
   readonly payload: Buffer
 }
 
@@ -64,7 +66,12 @@ export function parseServerFrames(bytes: Buffer): { readonly frames: Frame[]; re
     if (size === null || at + size.head + size.payload > bytes.length) return { frames, consumed: at }
     const first = bytes[at] ?? 0
     const payload = bytes.subarray(at + size.head, at + size.head + size.payload)
-    frames.push({ fin: (first & 0x80) !== 0, opcode: first & 0x0f, payload })
+    frames.push({
+      fin: (first & 0x80) !== 0,
+      opcode: first & 0x0f,
+      isCompressed: (first & 0x40) !== 0,
+      payload,
+    })
     at += size.head + size.payload
   }
 }

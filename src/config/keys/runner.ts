@@ -1,5 +1,5 @@
 /** Keys of section [runner]. */
-import { NOT_YET, USED, none } from './row.js'
+import { USED, none } from './row.js'
 import type { KeyRow } from './row.js'
 
 const ONE_PROCESS = 'there are no services to start: one process does the work of all of them'
@@ -72,8 +72,8 @@ export const RUNNER_KEYS = [
     key: 'runner.allow_compression',
     type: 'boolean',
     shipped: 'false',
-    meaning: NOT_YET,
-    doc: 'Whether WebSocket clients may use permessage-deflate.',
+    meaning: USED,
+    doc: 'Whether messages to and from WebSocket clients are compressed when the client offers permessage-deflate.',
   },
   {
     key: 'runner.rundir',

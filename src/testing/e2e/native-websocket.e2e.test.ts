@@ -575,9 +575,11 @@ describe('back-pressure', () => {
   })
 
   test('a message above ws_buffer_max: the client is dropped, its backend left', async () => {
+    const before = (await gateway.metrics()).value('tackboard_ws_dropped_total', BUFFER)
     const { client, backend } = await openRaw('/raw')
     client.send(Buffer.alloc(1_000_001))
     expect((await client.closed).code).toBe(1006)
+    await gateway.metricsWhere((metrics) => metrics.value('tackboard_ws_dropped_total', BUFFER) === before + 1)
     await backend.end()
     expect(backend.frames).toEqual([])
   })
