@@ -243,7 +243,7 @@ export const statsReports: Scenario[] = [
   reported(
     'woh',
     'a WebSocket whose backend speaks HTTP',
-    async (world) => {
+    async (world, calls) => {
       const client = await openWebSocket(world, 'woh')
       await client.got(1)
       client.text('hello')
@@ -256,7 +256,7 @@ export const statsReports: Scenario[] = [
       const { length } = world.path('/ws')
       return {
         'client-header-bytes-received': length,
-        'server-header-bytes-sent': length,
+        'server-header-bytes-sent': length + (calls[0]?.header('grip-feature') ?? '').length,
         'server-content-bytes-received': world.channel.length,
       }
     },
@@ -271,7 +271,7 @@ export const statsReports: Scenario[] = [
       'client-messages-received': 2,
       'client-messages-sent': 4,
       'server-header-bytes-received': 74,
-      'server-header-bytes-sent': 405,
+      'server-header-bytes-sent': 276,
       'server-content-bytes-received': 56,
       'server-content-bytes-sent': 6,
       'server-messages-received': 4,
@@ -300,7 +300,7 @@ export const statsReports: Scenario[] = [
       const { length } = world.path('/ws')
       return {
         'client-header-bytes-received': length,
-        'server-header-bytes-sent': length,
+        'server-header-bytes-sent': length + (/^grip-feature: (.*)$/im.exec(peer.head ?? '')?.[1] ?? '').length,
         'server-content-bytes-received': message.length,
       }
     },
@@ -315,7 +315,7 @@ export const statsReports: Scenario[] = [
       'client-messages-received': 1,
       'client-messages-sent': 2,
       'server-header-bytes-received': 135,
-      'server-header-bytes-sent': 408,
+      'server-header-bytes-sent': 279,
       'server-content-bytes-received': 11,
       'server-content-bytes-sent': 5,
       'server-messages-received': 2,
