@@ -22,7 +22,7 @@ interface SockJs {
 type SockJsConstructor = new (
   url: string,
   protocols: null,
-  options: { readonly transports: readonly string[] },
+  options: { readonly transports: readonly string[]; readonly timeout: number },
 ) => SockJs
 
 const require = createRequire(import.meta.url)
@@ -41,10 +41,13 @@ export class SockJsClient {
   #end: SockJsEnd | null = null
   #isOpen = false
 
-  /** `transports`: those it may use, in its own order. Nothing is awaited. */
-  constructor(url: string, transports: readonly string[]) {
+  /**
+   * `transports`: those it may use, in its own order. `timeoutMs`: for each of them; by itself it gives some 600 ms, which
+   * a busy machine can take. Nothing is awaited.
+   */
+  constructor(url: string, transports: readonly string[], timeoutMs = EVENT_DEADLINE_MS) {
     const Constructor = require('sockjs-client') as SockJsConstructor
-    const socket = new Constructor(url, null, { transports })
+    const socket = new Constructor(url, null, { transports, timeout: timeoutMs })
     this.#socket = socket
     socket.onopen = () => {
       this.#isOpen = true

@@ -25,7 +25,7 @@ const PAGE = `<!doctype html>
   function start(url, transports) {
     end = null
     return new Promise((resolve) => {
-      socket = new SockJS(url, null, { transports })
+      socket = new SockJS(url, null, { transports, timeout: ${EVENT_DEADLINE_MS} })
       socket.onopen = () => resolve(socket.transport)
       socket.onmessage = ({ data }) => messages.push(data)
       socket.onclose = ({ code, reason, wasClean }) => {
