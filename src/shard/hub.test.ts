@@ -106,6 +106,19 @@ describe('the hub', () => {
     deadlines.advance(nowMs)
   }
 
+  it('lets a long poll linger that is answered as soon as its channel is live', async () => {
+    const poll = new Poll()
+    poll.onLive = () => {
+      hub.leave(poll)
+    }
+    hub.subscribe(poll, [channel('p')])
+    await turn()
+    hub.handleBarrier(1)
+    expect(calls.filter((call) => call === '-p')).toEqual([])
+    for (let ms = 0; ms < 61_000; ms += 1000) advance(1000)
+    expect([hub.size, calls.at(-1)]).toEqual([0, '-p'])
+  })
+
   it('makes receivers wait for the barrier of their turn, one barrier for all of them', async () => {
     const [one, two] = [new Stream(), new Ws()]
     hub.subscribe(one, [channel('a'), channel('b')])

@@ -10,7 +10,7 @@
  */
 import { assert } from '../base/assert.js'
 import { BARRIER_DEADLINE_MS, BARRIER_RETRY_MS, NOT_LIVE_ITEMS_MAX } from '../base/limits.js'
-import { type Deadlines, DeadlineEntry } from '../base/deadlines.js'
+import { type Deadlines, DeadlineEntry, NO_DEADLINE } from '../base/deadlines.js'
 import type { Clock } from '../base/clock.js'
 import { filterStackOf } from '../grip/filters.js'
 import { type ChannelHub, type Receiver, ReceiverKind } from '../grip/receiver.js'
@@ -245,6 +245,8 @@ export class Hub implements ChannelHub {
   /** @internal Unsubscribes `channel` when nobody holds or awaits it and it need not linger. */
   dropIfUnused(channel: HubChannel, linger: boolean): void {
     if (channel.subscribers > 0 || channel.waiting > 0 || !channel.live) return
+    // It lingers already: a long poll has come and gone while the barrier that made it live was being handled.
+    if (!linger && channel.deadlineMs !== NO_DEADLINE) return
     if (linger && this.#options.lingerMs > 0) {
       this.#options.deadlines.set(channel, this.#options.clock.nowMs() + this.#options.lingerMs)
       return
