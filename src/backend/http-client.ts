@@ -6,8 +6,7 @@
  * called before request() has returned.
  *
  * Silent backends are found by our deadlines, not by undici's time-outs: those make a timer object for each request and
- * keep it for half a second, which V8 then has to move about (at 17,000 requests a second on a shard a scavenge took
- * 8 ms instead of 1.3).
+ * keep it for half a second, which was a third of all that outlived a scavenge.
  */
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'

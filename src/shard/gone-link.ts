@@ -130,6 +130,8 @@ class GoneCall implements BackendHandler {
 
 /** A request between its old hold and its repetition: until the backend knows of the end of the one, or has had its time. */
 export class GoneWait extends DeadlineEntry implements SlotOwner, OpenHttp {
+  nextLinked: OpenHttp | null = null
+  previousLinked: OpenHttp | null = null
   readonly #shared: HttpShared
   readonly #slot: ResponseSlot
   readonly #record: RequestRecord

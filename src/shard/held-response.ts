@@ -47,6 +47,8 @@ export class HeldResponse
   extends DeadlineEntry
   implements ResponseReceiver, SlotOwner, OpenHttp, UpdatedSession, FilteredReceiver
 {
+  nextLinked: OpenHttp | null = null
+  previousLinked: OpenHttp | null = null
   readonly kind = ReceiverKind.Response
   subscriptions: Subscription[] = []
   readonly #shared: HttpShared

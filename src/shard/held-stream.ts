@@ -47,6 +47,8 @@ interface Opening {
 }
 
 export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner, OpenHttp, FilteredReceiver {
+  nextLinked: OpenHttp | null = null
+  previousLinked: OpenHttp | null = null
   readonly kind = ReceiverKind.Stream
   readonly statsRoute: string
   subscriptions: Subscription[] = []

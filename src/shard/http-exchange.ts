@@ -56,6 +56,8 @@ const State = {
 type State = (typeof State)[keyof typeof State]
 
 export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, PulsedUpload {
+  nextLinked: OpenHttp | null = null
+  previousLinked: OpenHttp | null = null
   readonly #shared: HttpShared
   readonly #context: ShardContext
   readonly #slot: ResponseSlot

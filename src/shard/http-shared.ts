@@ -1,4 +1,5 @@
 /** What the HTTP exchanges of a shard share: who is open, the pulse of their uploads, who is to ask its backend again. */
+import { type Linked, LinkedSet } from '../base/linked-set.js'
 import type { ShardContext } from './context.js'
 import { UploadPulse } from './http-upload.js'
 import { LinkFetches } from './link-fetch.js'
@@ -10,7 +11,7 @@ import type { SockJsDoor } from './sockjs-door.js'
 import { Updates } from './updates.js'
 
 /** An exchange or a hold, from the moment its head is there until nothing of it is left. */
-export interface OpenHttp {
+export interface OpenHttp extends Linked<OpenHttp> {
   /** The gateway ends: answer politely and soon. */
   drain(): void
   /** Somebody begins to want statistics: its connection is introduced. */
@@ -20,7 +21,7 @@ export interface OpenHttp {
 }
 
 export class HttpShared {
-  readonly open = new Set<OpenHttp>()
+  readonly open = new LinkedSet<OpenHttp>()
   readonly uploads: UploadPulse
   readonly updates: Updates
   readonly linkFetches: LinkFetches

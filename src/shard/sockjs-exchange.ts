@@ -13,6 +13,8 @@ import { isTooLarge, type SockJsDoor } from './sockjs-door.js'
 import type { SockJsPending } from './sockjs-sessions.js'
 
 export class SockJsExchange implements SlotOwner, OpenHttp, PulsedUpload {
+  nextLinked: OpenHttp | null = null
+  previousLinked: OpenHttp | null = null
   readonly upload: HttpUpload
   readonly #shared: HttpShared
   readonly #door: SockJsDoor

@@ -50,6 +50,8 @@ const ACTIVITY_MS = 60_000
 export type WsBackendEffect = Exclude<WsAnyEffect, WsClientEffect | { kind: 'ended' }>
 
 export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, SocketOwner, FilteredReceiver {
+  nextLinked: WsClientSide | null = null
+  previousLinked: WsClientSide | null = null
   readonly kind = ReceiverKind.Ws
   subscriptions: Subscription[] = []
   protected readonly context: ShardContext

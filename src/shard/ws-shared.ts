@@ -3,6 +3,7 @@
  */
 import type uWS from 'uWebSockets.js'
 import { WS_COMPRESSED_BYTES_MIN, WS_MESSAGE_BYTES_MAX } from '../base/limits.js'
+import { LinkedSet } from '../base/linked-set.js'
 import type { Settings } from '../config/types.js'
 import type { WsEffect } from '../grip/ws-effects.js'
 import type { WsSessionConfig } from '../grip/ws-session.js'
@@ -27,7 +28,7 @@ export interface WsSharedOptions {
 }
 
 export class WsShared {
-  readonly connections = new Set<WsClientSide>()
+  readonly connections = new LinkedSet<WsClientSide>()
   readonly shield: UpgradeShield
   /** Messages of this length and more are compressed for clients that have negotiated it. */
   readonly compressedFromBytes: number
