@@ -178,17 +178,29 @@ describe('which transport it settles on', () => {
   })
 })
 
-test.each([
-  ['websocket', { code: 1001, reason: '', wasClean: false }],
-  ['xhr-polling', { code: 1001, reason: 'Connection closed', wasClean: true }],
-] as const)('the gateway ends: a session over %s is told, and so is its backend', async (transport, end) => {
-  const [{ target }] = backends as [SockJsBackend]
-  const other = await startGateway({ routes: [`*,sockjs=/sj ${target}`] })
-  const channel = `stop-${transport}`
-  const client = await SockJsClient.open(other.httpUrl(`/sj?channel=${channel}`), transport)
-  client.send('one')
-  await client.waitFor(1)
-  await other.stop()
-  expect(await client.ended()).toEqual(end)
-  expect(log.of(channel)).toEqual(['open', 'one', 'close'])
+describe('the gateway ends', () => {
+  test('a session over a WebSocket is told, and so is its backend', async () => {
+    const [{ target }] = backends as [SockJsBackend]
+    const other = await startGateway({ routes: [`*,sockjs=/sj ${target}`] })
+    const client = await SockJsClient.open(other.httpUrl('/sj?channel=stop-websocket'), 'websocket')
+    client.send('one')
+    await client.waitFor(1)
+    await other.stop()
+    expect(await client.ended()).toEqual({ code: 1001, reason: '', wasClean: false })
+    expect(await log.until('stop-websocket', 'close')).toEqual(['open', 'one', 'close'])
+  })
+
+  test('a poll that waits is told, and so is its backend', async () => {
+    const [{ target }] = backends as [SockJsBackend]
+    const other = await startGateway({ routes: [`*,sockjs=/sj ${target}`] })
+    const ask = async (): Promise<string> =>
+      (await fetch(other.httpUrl('/sj/0/sid/xhr?channel=stop-poll'), { method: 'POST' })).text()
+    expect(await ask()).toBe('o\n')
+    // When one has been refused, the other is waiting.
+    const polls = [ask(), ask()]
+    expect(await Promise.race(polls)).toBe('c[2010,"Another connection still open"]\n')
+    await other.stop()
+    expect(await Promise.all(polls)).toContain('c[1001,"Connection closed"]\n')
+    expect(await log.until('stop-poll', 'close')).toEqual(['open', 'close'])
+  })
 })
