@@ -13,6 +13,7 @@ import type { ChannelHub } from '../grip/receiver.js'
 import type { Counters } from '../link/counters.js'
 import type { RouteTable } from '../routing/types.js'
 import type { HttpFilterRequests } from './http-filter-requests.js'
+import type { HoldLog } from './hold-log.js'
 import type { Report } from './report.js'
 
 /** One line of the access log. */
@@ -61,4 +62,6 @@ export interface ShardContext {
   epochMs(): number
   /** Null: nobody reads it, and nothing need be put together for it. */
   readonly access: ((record: AccessRecord) => void) | null
+  /** Null: nobody reads its lines. */
+  readonly holdLog: HoldLog | null
 }

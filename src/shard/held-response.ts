@@ -25,7 +25,7 @@ import { type AnswerOptions, writeAnswer } from './http-writer.js'
 import { linkOriginOf } from './link-request.js'
 import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
-import { type RequestRecord, reportAccess } from './request-record.js'
+import { type RequestRecord, reportAccess, reportSubscribed } from './request-record.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
 import type { UpdatedSession } from './updates.js'
 
@@ -86,6 +86,7 @@ export class HeldResponse
     if (conflicts.length > 0 && this.#start.isRetriable) return this.#retry()
     this.#isHolding = true
     counters.add('response_holds', 1)
+    reportSubscribed(this.#shared.context, this.#start.record, this.subscriptions)
     deadlines.set(this, clock.nowMs() + this.#start.timeoutMs)
   }
 

@@ -32,7 +32,7 @@ import { writeAnswer, writeStatus } from './http-writer.js'
 import { writeHeaders } from './native-headers.js'
 import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
-import { type RequestRecord, reportAccess } from './request-record.js'
+import { type RequestRecord, reportAccess, reportSubscribed } from './request-record.js'
 import { type LinkOrigin, linkOriginOf } from './link-request.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
 import { type LinkedStream, StreamLink } from './stream-link.js'
@@ -104,6 +104,7 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
     counters.add('stream_holds', 1)
     const first = opening.isStreamed ? null : this.#start(opening.instruct)
     this.#report(opening, opening.instruct.response.code, first?.length ?? 0, 'held')
+    reportSubscribed(this.#shared.context, opening.record, this.subscriptions)
     this.#lastWriteMs = clock.nowMs()
     if (this.#link === null) this.handleHeld()
     else this.#link.start()

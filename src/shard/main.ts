@@ -26,6 +26,7 @@ import { LimitedFanout } from './limited-fanout.js'
 import { type ChannelSource, Hub } from './hub.js'
 import { HttpFilterRequests } from './http-filter-requests.js'
 import { HttpListener } from './http-listener.js'
+import { openHoldLog } from './hold-log.js'
 import { Listeners } from './listeners.js'
 import { answerQuestion } from './questions.js'
 import { Report } from './report.js'
@@ -180,6 +181,7 @@ class Shard {
           })
         : null
     const report = this.#report
+    const holdLog = openHoldLog(log)
     this.#hub = new Hub({
       source: sourceOf(this.#bus, this.#direct, (message) => {
         this.#tell(message)
@@ -196,6 +198,7 @@ class Shard {
       },
       deliver: (channel, item) => {
         if (report.wantsFanout) report.delivering(channel, item)
+        if (holdLog !== null) holdLog.published(channel, item)
         deliverer.deliver(channel, item)
       },
       onSubscribers: (channel, kind) => {
@@ -253,6 +256,7 @@ class Shard {
       goneGate: new Gate(GONE_CALLS_MAX, GONE_WAITING_MAX),
       random: Math.random,
       epochMs: Date.now,
+      holdLog,
       access: log.isLevelEnabled('info')
         ? (record) => {
             log.info(record, 'access')

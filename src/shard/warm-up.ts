@@ -51,6 +51,7 @@ export async function warmUp(context: ShardContext, shard: number): Promise<void
     backend: greeter,
     counters: new Counters(Counters.allocate(1), 0),
     access: null,
+    holdLog: null,
   }
   const app = uWS.App()
   const shared = new WsShared(warm, {

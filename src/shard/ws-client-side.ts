@@ -477,7 +477,7 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
         this.#dropClient()
         break
       case 'subscribe':
-        this.context.hub.subscribe(this, effect.channels)
+        this.#subscribe(effect)
         break
       case 'unsubscribe':
         this.context.hub.unsubscribe(this, effect.channel)
@@ -488,6 +488,19 @@ export abstract class WsClientSide extends DeadlineEntry implements WsReceiver, 
       default:
         this.performForBackend(effect)
     }
+  }
+
+  #subscribe({ channels }: WsClientEffect & { kind: 'subscribe' }): void {
+    const { holdLog, hub } = this.context
+    if (holdLog !== null) {
+      const url = `${this.#ssl ? 'wss' : 'ws'}://${this.#host}${this.#path}`
+      holdLog.subscribed(
+        url,
+        channels.map(({ name }) => name),
+        false,
+      )
+    }
+    hub.subscribe(this, channels)
   }
 
   #accept(effect: WsClientEffect & { kind: 'accept' }): void {

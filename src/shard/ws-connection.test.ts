@@ -153,6 +153,7 @@ beforeEach(async () => {
     random: () => 0,
     epochMs: () => 1_700_000_000_000,
     access: () => undefined,
+    holdLog: null,
   }
   app = uWS.App()
   shared = new WsShared(context, {

@@ -228,6 +228,7 @@ export class HttpRig {
       goneGate: options.goneGate ?? new Gate(GONE_CALLS_MAX, GONE_WAITING_MAX),
       random: options.random ?? (() => 0),
       epochMs: () => 1_700_000_000_000,
+      holdLog: null,
       access: (record) => {
         this.accesses.push(record)
         this.#waiters.changed()
