@@ -4,7 +4,7 @@
  */
 import { socketMemoryBytes, treePssBytes } from '../process-tree.js'
 import type { Server, ServerKind, ServerName } from '../servers/server.js'
-import { errorsOf, roleOf, withClient, withServer } from './work.js'
+import { errorsOf, lostOf, roleOf, withClient, withServer } from './work.js'
 import type { Environment, Measure } from './work.js'
 
 const SAMPLE_MS = 250
@@ -40,8 +40,11 @@ export function idle(kind: ServerKind, environment: Environment, work: Idle): Pr
       const ready = await client.open(all - first)
       const full = await settled(server)
       const kernelFull = socketMemoryBytes()
-      if (ready.receivers !== all) throw new Error(`${ready.receivers} of ${all} connections are open`)
-      const remarks = [`the first ${first} took ${kilobytes((base - none) / first)} each, fixed growth included`]
+      const lost = lostOf(ready, all)
+      const remarks = [
+        ...lost,
+        `the first ${first} took ${kilobytes((base - none) / first)} each, fixed growth included`,
+      ]
       if (kernelBase !== null && kernelFull !== null) {
         remarks.push(`kernel: ${kilobytes((kernelFull - kernelBase) / (all - first) / 2)} for each end's socket`)
       }

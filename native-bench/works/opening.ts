@@ -3,7 +3,7 @@
  */
 import { treeCpuSeconds } from '../process-tree.js'
 import type { Server, ServerKind } from '../servers/server.js'
-import { errorsOf, roleOf, withClient, withServer } from './work.js'
+import { errorsOf, lostOf, roleOf, withClient, withServer } from './work.js'
 import type { Environment, Measure } from './work.js'
 
 /** The load client opens 32 at a time. */
@@ -24,14 +24,14 @@ export function opening(kind: ServerKind, environment: Environment): Promise<Mea
       const seconds = (performance.now() - startedMs) / 1000
       server.program.assertAlive()
       const cpuSeconds = treeCpuSeconds(server.program.pid) - cpuBefore
-      if (ready.receivers !== count + 1) throw new Error(`${ready.receivers - 1} of ${count} connections are open`)
+      const lost = lostOf(ready, count + 1)
       return {
         cost: (cpuSeconds * 1e6) / count,
         rate: count / seconds,
         p50: null,
         p99: null,
         clientCores: null,
-        remarks: [],
+        remarks: lost,
         faults: [...errorsOf(warm.errors), ...errorsOf(ready.errors)],
       }
     })

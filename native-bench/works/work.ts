@@ -1,5 +1,5 @@
 /** What one measurement of one server is. */
-import type { Backend, Result } from '../load-client.js'
+import type { Backend, Ready, Result } from '../load-client.js'
 import { LoadClient } from '../load-client.js'
 import { treeCpuSeconds } from '../process-tree.js'
 import type { Ports, Server, ServerKind, ServerName } from '../servers/server.js'
@@ -182,6 +182,16 @@ export function measureOf({ result, cpuSeconds }: CpuMeasure, units: Units): Mea
     ],
     faults,
   }
+}
+
+/** One connection in so many may end as it opens; above that it is no measurement. */
+const LOST_SHARE_MAX = 0.001
+
+/** A remark when fewer than `count` are open. Throws when they are too few. */
+export function lostOf(ready: Ready, count: number): string[] {
+  const lost = count - ready.receivers
+  if (lost > count * LOST_SHARE_MAX) throw new Error(`${ready.receivers} of ${count} connections are open`)
+  return lost === 0 ? [] : [`${lost} of ${count} connections ended as they opened`]
 }
 
 export function errorsOf(errors: Readonly<Record<string, number>>): string[] {
