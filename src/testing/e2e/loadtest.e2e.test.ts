@@ -151,6 +151,18 @@ describe('what does not work is told', () => {
     const { code, stdout } = await finish(command)
     expect(code).toBe(1)
     expect(stdout).toMatch(/10 +closed with code 1006/)
+  })
+
+  test('a publish door that ends under the load: what its publishers saw', async () => {
+    const other = await startGateway({ routes: ['* demo'] })
+    const command = start(
+      ...['fanout', `--url=${gateway.httpUrl('')}`, `--publish-url=${other.controlUrl('/publish/')}`, '--rate=50'],
+      ...['--connections=10', '--workers=2', '--duration=4', '--warmup=0', '--drain=0'],
+    )
+    await other.metricsWhere((metrics) => metrics.value('tackboard_publish_items_total', { door: 'http' }) >= 1)
+    await other.kill()
+    const { code, stdout } = await finish(command)
+    expect(code).toBe(1)
     expect(stdout).toMatch(/publish: connect(ion)? (refused|reset|closed before the answer)/)
   })
 })
