@@ -156,10 +156,10 @@ describe('what does not work is told', () => {
   test('a publish door that ends under the load: what its publishers saw', async () => {
     const other = await startGateway({ routes: ['* demo'] })
     const command = start(
-      ...['fanout', `--url=${gateway.httpUrl('')}`, `--publish-url=${other.controlUrl('/publish/')}`, '--rate=50'],
-      ...['--connections=10', '--workers=2', '--duration=4', '--warmup=0', '--drain=0'],
+      ...['publish', `--url=${other.httpUrl('')}`, `--publish-url=${other.controlUrl('/publish/')}`, '--rate=50'],
+      ...['--connections=0', '--workers=2', '--duration=4', '--warmup=0', '--drain=0'],
     )
-    await other.metricsWhere((metrics) => metrics.value('tackboard_publish_items_total', { door: 'http' }) >= 1)
+    await other.metricsWhere((metrics) => metrics.value('tackboard_publish_items_total', { door: 'http' }) >= 3)
     await other.kill()
     const { code, stdout } = await finish(command)
     expect(code).toBe(1)
