@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { PublishItem } from '../wire/publish-types.js'
 import { type ControlHandlers, type ControlHttp, type ControlHttpOptions, openControlHttp } from './control-http.js'
 
@@ -327,6 +327,54 @@ describe('kept connections', () => {
     expect(published).toHaveLength(50)
   })
 
+  it.each(['/metrics', '/publish'])('wait while the client leaves answers of %s unread', async (path) => {
+    const body = 'x'.repeat(300_000)
+    let calls = 0
+    const metrics = (): Promise<{ contentType: string; body: string }> => {
+      calls++
+      return Promise.resolve({ contentType: 'text/plain', body })
+    }
+    let publishes = 0
+    const publish = (): void => {
+      publishes++
+    }
+    await open({ metrics, publish })
+    const get = `GET /metrics HTTP/1.1\r\n${KEEP}\r\n`
+    const client = new Client()
+    client.socket.pause()
+    // More than any socket keeps.
+    client.send(get.repeat(400) + (path === '/publish' ? post(path, KEEP) : get))
+    for (let n = 0; n < 20; n++) await raw('GET / HTTP/1.1\r\n\r\n')
+    expect(calls).toBeLessThan(400)
+    expect(publishes).toBe(0)
+    client.socket.resume()
+    client.send('GET / HTTP/1.1\r\n\r\n')
+    await client.end()
+    expect(client.text.split(body).length - 1).toBe(calls)
+    expect(calls + publishes).toBe(401)
+    expect(client.text.endsWith(answer('200 OK', 'Pushpin API\n'))).toBe(true)
+  })
+
+  it('have the whole time for a request that begins late', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] })
+    try {
+      await open({}, { timeoutMs: 60_000 })
+      const kept = answer('200 OK', 'Published\n', { connection: 'keep-alive' })
+      const client = new Client().send(post('/publish', KEEP))
+      await client.until(() => client.text.length === kept.length)
+      vi.advanceTimersByTime(59_000)
+      const [head, body] = post('/publish', 'Expect: 100-continue\r\n').split('\r\n\r\n') as [string, string]
+      client.send(`${head}\r\n\r\n`)
+      await client.until(() => client.text.length > kept.length || client.ended)
+      vi.advanceTimersByTime(30_000)
+      client.send(body)
+      const expected = `${kept}HTTP/1.1 100 Continue\r\n\r\n${answer('200 OK', 'Published\n')}`
+      expect(await client.end()).toBe(expected)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('refuse a last request with too long a body after the answers that came before it', async () => {
     let release = (): void => undefined
     const taken = new Promise<void>((resolve) => (release = resolve))
@@ -350,13 +398,19 @@ describe('kept connections', () => {
 
 describe('limits', () => {
   it('lets connections above the cap wait for their turn', async () => {
-    await open({}, { connectionsMax: 2 })
+    let release = (): void => undefined
+    const taken = new Promise<void>((resolve) => (release = resolve))
+    await open({ publish: (items) => (published.push(...items), taken) }, { connectionsMax: 2 })
     const first = new Client()
     const second = new Client()
     await Promise.all([once(first.socket, 'connect'), once(second.socket, 'connect')])
     const third = new Client().send(post())
     await once(third.socket, 'connect')
-    expect(await second.send(post()).end()).toBe(answer('200 OK', 'Published\n'))
+    second.send(post())
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(published.length).toBeLessThan(2)
+    release()
+    expect(await second.end()).toBe(answer('200 OK', 'Published\n'))
     expect(await third.end()).toBe(answer('200 OK', 'Published\n'))
     first.socket.destroy()
   })

@@ -11,6 +11,7 @@ import { Buffer } from 'node:buffer'
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net'
 import { assert, unreachable } from '../base/assert.js'
 import { CONTROL_TIMEOUT_MS, CONTROL_WAITING_MAX } from '../base/limits.js'
+import { type Linked, LinkedSet } from '../base/linked-set.js'
 import type { Log } from '../base/log.js'
 import { type ControlRequest, ControlRequestReader, type HttpVersion } from '../wire/control-request.js'
 import { headerValues } from '../wire/headers.js'
@@ -54,10 +55,10 @@ export async function openControlHttp(options: ControlHttpOptions): Promise<Cont
 /** A refused client may still be sending; cutting at once would reset the connection under the answer. */
 const LINGER_MS = 2000
 
-interface Connection {
+interface Connection extends Linked<Connection> {
   readonly socket: Socket
   readonly reader: ControlRequestReader
-  /** Since when we wait for the client; Infinity while it waits for us. */
+  /** Since when we wait for the client, anew at the first bytes of a request; Infinity while it waits for us. */
   clientSinceMs: number
   /** The request that is being answered; null: none. */
   current: ControlRequest | null
@@ -71,7 +72,7 @@ class ControlServer {
   readonly #options: ControlHttpOptions
   readonly #timeoutMs: number
   readonly #server: Server
-  readonly #open = new Map<Socket, Connection>()
+  readonly #open = new LinkedSet<Connection>()
   readonly #waiting: Socket[] = []
   #sweep: NodeJS.Timeout | undefined
   #closing = false
@@ -109,7 +110,7 @@ class ControlServer {
     clearInterval(this.#sweep)
     return new Promise((resolve) => {
       const cut = setTimeout(() => {
-        for (const socket of this.#open.keys()) socket.destroy()
+        for (const { socket } of this.#open) socket.destroy()
       }, graceMs)
       // Called when the last connection is gone.
       this.#server.close(() => {
@@ -117,7 +118,7 @@ class ControlServer {
         resolve()
       })
       for (const socket of this.#waiting.splice(0)) socket.destroy()
-      for (const { socket, current, isLast } of this.#open.values()) {
+      for (const { socket, current, isLast } of this.#open) {
         if (current === null && !isLast) socket.destroy()
       }
     })
@@ -134,6 +135,8 @@ class ControlServer {
   #start(socket: Socket): void {
     const { headersBytesMax, bodyBytesMax } = this.#options
     const connection: Connection = {
+      nextLinked: null,
+      previousLinked: null,
       socket,
       reader: new ControlRequestReader({ headersBytesMax, bodyBytesMax }),
       clientSinceMs: performance.now(),
@@ -141,14 +144,15 @@ class ControlServer {
       isLast: false,
       isEnded: false,
     }
-    this.#open.set(socket, connection)
+    this.#open.add(connection)
     socket.on('close', () => {
-      this.#open.delete(socket)
+      this.#open.delete(connection)
       const next = this.#waiting.shift()
       if (next !== undefined) this.#start(next)
     })
     socket.on('data', (chunk: Buffer) => {
       if (connection.isLast) return
+      if (connection.current === null && !connection.reader.isWithin) connection.clientSinceMs = performance.now()
       connection.reader.push(chunk)
       this.#advance(connection)
     })
@@ -156,13 +160,17 @@ class ControlServer {
       connection.isEnded = true
       this.#advance(connection)
     })
+    socket.on('drain', () => this.#goOn(connection))
     socket.resume()
   }
 
-  /** Works on what has been read, one request after the other. While one is being answered no more is read. */
+  /**
+   * Works on what has been read, one request after the other. While one is being answered no more is read, nor while the
+   * client leaves answers unread.
+   */
   #advance(connection: Connection): void {
     const { socket, reader } = connection
-    while (connection.current === null && !connection.isLast) {
+    while (connection.current === null && !connection.isLast && !socket.writableNeedDrain) {
       const reading = reader.next()
       switch (reading.kind) {
         case 'more':
@@ -198,10 +206,7 @@ class ControlServer {
       if (performed === undefined) return
       // Of a last request nothing more is wanted, but its client may leave.
       if (request.keepAlive) connection.socket.pause()
-      performed.catch(failed).finally(() => {
-        connection.socket.resume()
-        this.#advance(connection)
-      })
+      performed.catch(failed).finally(() => this.#goOn(connection))
     } catch (error) {
       failed(error)
     }
@@ -257,7 +262,7 @@ class ControlServer {
     const withBody = !keepAlive || request.method !== 'HEAD'
     const bytes = bytesOfAnswer(request.version, answer, keepAlive, withBody)
     if (keepAlive) {
-      if (!socket.write(bytes)) this.#awaitDrain(connection)
+      if (!socket.write(bytes)) socket.pause()
     } else {
       connection.isLast = true
       socket.end(bytes)
@@ -271,12 +276,12 @@ class ControlServer {
     )
   }
 
-  /** A client that does not read its answers gets no further ones. */
-  #awaitDrain({ socket }: Connection): void {
-    socket.pause()
-    socket.once('drain', () => {
-      socket.resume()
-    })
+  /** A request has been answered, or the client has read what was written to it. */
+  #goOn(connection: Connection): void {
+    const { socket, current } = connection
+    if (current !== null || socket.writableNeedDrain) return
+    socket.resume()
+    this.#advance(connection)
   }
 
   /** Last words: the rest of what the client sends is read and dropped for a while, so that it can read them. */
@@ -292,7 +297,7 @@ class ControlServer {
 
   #checkTimeouts(): void {
     const limitMs = performance.now() - this.#timeoutMs
-    for (const connection of this.#open.values()) {
+    for (const connection of this.#open) {
       if (connection.clientSinceMs > limitMs) continue
       const { socket, isLast, reader } = connection
       if (isLast || !reader.isWithin) socket.destroy()

@@ -85,10 +85,17 @@ test.each([
   'Content-Length: 2\r\n folded',
   'Content-Length: 2\r\nA: \0',
   'Content-Length: 2\r\nno colon',
+  'A: b\nContent-Length: 2',
+  'Content-Length: 2\r\nA: b\r',
 ])('a connection is not kept behind borders that are not plain: %j', (headers) => {
   const head = `POST / HTTP/1.1\r\nConnection: keep-alive\r\n${headers}\r\n\r\n`
   expect(read(`${head}hi`)).toEqual([['POST', '/', '1.1', false, 'hi'], 'between'])
   expect(read(`${head}hiGET / HTTP/1.1\r\n\r\n`)[0]).toBe('Request body exceeded Content-Length.')
+})
+
+test('nor behind an empty line that is a bare line feed', () => {
+  const [request] = read('GET / HTTP/1.1\r\nConnection: keep-alive\r\n\n') as [unknown[]]
+  expect(request[3]).toBe(false)
 })
 
 test.each([

@@ -101,9 +101,9 @@ export class ControlRequestReader {
       this.#searched = waiting.length
       return waiting.length < headersBytesMax ? MORE : this.#refused(badRequest('Request header too large.'), '1.1')
     }
-    const head = parseHead(waiting.toString('latin1', 0, end.head))
+    const head = parseHead(waiting.toString('latin1', 0, end))
     if (head === null) return this.#refused(badRequest('Failed to parse request header.'), '1.1')
-    this.#keep(waiting.subarray(end.next))
+    this.#keep(waiting.subarray(end))
     const fault = this.#faultOf(head)
     if (fault !== null) return this.#refused(fault, head.version)
     if (head.length === null) return this.#finished(head, EMPTY)
@@ -171,38 +171,32 @@ function badRequest(text: string): ControlFault {
   return { code: 400, reason: 'Bad Request', text }
 }
 
-/** `head`: bytes of the lines; `next`: where what follows the empty line begins. */
-interface HeadEnd {
-  readonly head: number
-  readonly next: number
-}
-
-/** The first empty line that ends within `max` bytes. Line feeds count, with or without a carriage return in front. */
-function endOfHead(bytes: Buffer, from: number, max: number): HeadEnd | null {
+/** Behind the first empty line that ends within `max` bytes. Line feeds count, with or without a carriage return in front. */
+function endOfHead(bytes: Buffer, from: number, max: number): number | null {
   let at = bytes.indexOf(LF, from)
   while (at !== -1 && at + 1 < Math.min(bytes.length, max)) {
-    if (bytes[at + 1] === LF) return { head: at + 1, next: at + 2 }
-    if (bytes[at + 1] === CR && bytes[at + 2] === LF && at + 3 <= max) return { head: at + 1, next: at + 3 }
+    if (bytes[at + 1] === LF) return at + 2
+    if (bytes[at + 1] === CR && bytes[at + 2] === LF && at + 3 <= max) return at + 3
     at = bytes.indexOf(LF, at + 1)
   }
   return null
 }
 
-/** Null: its first line has not three parts. `length` is NaN when it is no number. */
+/** With its empty line. Null: its first line has not three parts. `length` is NaN when it is no number. */
 function parseHead(text: string): Head | null {
   const lines = text.split('\n').map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line))
-  // Behind the last line feed.
-  lines.pop()
+  // The empty one, and what is behind its line feed.
+  lines.splice(-2)
   const first = lines[0] ?? ''
   const space = first.indexOf(' ')
   const second = space < 1 ? -1 : first.indexOf(' ', space + 1)
   if (second === -1) return null
   const protocol = first.slice(second + 1)
   const headers: string[] = []
-  let isPlain = protocol === 'HTTP/1.1' || protocol === 'HTTP/1.0'
+  let isPlain = (protocol === 'HTTP/1.1' || protocol === 'HTTP/1.0') && !UNEVEN.test(text)
   for (const line of lines.slice(1)) {
     const colon = line.indexOf(':')
-    isPlain &&= PLAIN_LINE.test(line)
+    isPlain &&= PLAIN_NAME.test(line)
     if (colon === -1) continue
     const value = line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)
     headers.push(line.slice(0, colon), value)
@@ -219,7 +213,9 @@ function parseHead(text: string): Head | null {
   }
 }
 
-const PLAIN_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\0]*$/
+/** Half a line break, which is a whole one for some readers and a part of the text for others, or a zero byte. */
+const UNEVEN = /(?<!\r)\n|\r(?!\n)|\0/
+const PLAIN_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:/
 
 function lengthOf(headers: readonly string[]): number | null {
   const text = headerValue(headers, 'content-length')
