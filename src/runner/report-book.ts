@@ -92,6 +92,15 @@ export class ReportBook {
     if (blocks > 0) report.blocksReceived += blocks
   }
 
+  /** Intervals begin: nobody has listened for a while, and nothing was counted meanwhile. */
+  handleStart(nowMs: number): void {
+    for (const [route, report] of this.#byRoute) {
+      report.handleReported(nowMs)
+      this.#setMax(report, report.open)
+      if (report.max === 0) this.#byRoute.delete(route)
+    }
+  }
+
   /** The reports of the interval that ends: of each route that had anything in it, or in the one before. */
   handleInterval(nowMs: number, emit: (packet: ReportPacket) => void): void {
     for (const [route, report] of this.#byRoute) {

@@ -195,6 +195,17 @@ describe('reports', () => {
     expect(taken()).toEqual([])
   })
 
+  test('say nothing of the time in which nobody listened', () => {
+    batch({ routes: new Map([['a', numbers({ ...one, Connections: 3, ConnectionsPeak: 3, Minutes: 3 })]]) })
+    batch({ routes: new Map([['a', numbers({ Connections: -3, ConnectionChanges: 3, ConnectionsPeak: -1 })]]) })
+    nowMs += 3_600_000
+    book.handleStart(nowMs)
+    batch({ routes: new Map([['a', numbers(one)]]) })
+    advance(10_000)
+    expect(taken()).toMatchObject([{ route: 'a', connections: 1, minutes: 0, durationMs: 10_000 }])
+    expect(book.reports.totals.connections).toBe(1)
+  })
+
   test('items published stand in that without a route, with the blocks of their largest format', () => {
     const formats = { 'ws-message': { content: 'y' }, 'http-stream': { content: 'x'.repeat(21) } }
     book.handleItem(publishItem({ channel: 'c', formats }), 0, 0, nowMs)

@@ -80,6 +80,7 @@ export class StatsBook {
   /** Ticks begin: somebody listens. */
   handleStart(nowMs: number): void {
     this.#intervalEndMs = nowMs + this.#options.reportIntervalMs
+    this.reports.handleStart(nowMs)
   }
 
   handleTick(nowMs: number): void {

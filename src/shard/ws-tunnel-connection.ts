@@ -208,7 +208,7 @@ export class WsTunnelConnection extends WsClientSide implements BackendSocketHan
     const { target } = this
     const { host, path, headers } = this.#forwarded as Forwarded
     this.#forwarded = null
-    this.noteServerRequest(path, headers, HANDSHAKE)
+    if (this.traffic !== null) this.noteServerRequest(path, headers, HANDSHAKE)
     const handshakeTimeoutMs = this.context.settings.proxy.backendTimeout * 1000
     this.#backend = this.context.backendSocket({ target, host, path, headers, handshakeTimeoutMs }, this)
     this.#backend.connect()
