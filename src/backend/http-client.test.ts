@@ -405,6 +405,35 @@ describe('failures', () => {
     expect(body.destroyed).toBe(true)
   })
 
+  test('a backend that reads an upload slowly is not silent while it reads', async () => {
+    let isReading = false
+    const server = await serve((socket) => {
+      if (!isReading) socket.pause()
+    })
+    const { client, pass } = timedClient()
+    const body = new Readable({ read: () => {} })
+    const fill = async (): Promise<void> => {
+      const paused = once(body, 'pause')
+      body.push(Buffer.alloc(32 << 20))
+      await paused
+    }
+    const { handler } = send(client, targetOf(server.port), { method: 'POST', body })
+    await fill()
+    await server.untilText('POST')
+    pass(900)
+    const taken = once(body, 'resume')
+    isReading = true
+    server.sockets[0]?.resume()
+    await taken
+    isReading = false
+    server.sockets[0]?.pause()
+    await fill()
+    pass(900)
+    expect(handler.events).toEqual([])
+    pass(200)
+    expect(await handler.over()).toEqual(['failure connect-timeout'])
+  })
+
   test('an upload that is cut: the body was not sent', async () => {
     const server = await serve((socket, text) => {
       if (text.includes('first')) socket.resetAndDestroy()

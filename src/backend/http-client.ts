@@ -162,6 +162,11 @@ class HttpBackendExchange extends DeadlineEntry implements BackendExchange, Disp
     deadlines.set(this, this.#movedMs + limitMs)
   }
 
+  /** A piece of the upload has gone out. */
+  onBodySent(): void {
+    this.#moved()
+  }
+
   onRequestSent(): void {
     this.#bodySent = true
     this.#moved()

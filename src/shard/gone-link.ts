@@ -114,7 +114,7 @@ class GoneCall implements BackendHandler {
 
   handleFailure(failure: BackendFailure): void {
     countBackendFailure(this.#context.counters, failure)
-    if (failsOver(failure) && this.#attempts.length > 0) this.#send()
+    if (this.#status === 0 && failsOver(failure) && this.#attempts.length > 0) this.#send()
     else this.#over(failure.message)
   }
 

@@ -176,7 +176,8 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
   handleFailure(failure: BackendFailure): void {
     this.#backend = null
     countBackendFailure(this.#context.counters, failure)
-    if (failsOver(failure) && this.#attempts.length > 0) this.#send()
+    // One that falls silent in the middle of its page must not have another begin it anew.
+    if (this.#head === null && failsOver(failure) && this.#attempts.length > 0) this.#send()
     else this.#again(failure.message)
   }
 

@@ -119,6 +119,26 @@ describe('back-off', () => {
     expect(backend.calls).toHaveLength(2)
   })
 
+  test('a page that falls silent in the middle is not begun anew by the next target', async () => {
+    const { backend, rig } = await setUp(
+      linked(
+        ({ response }) => {
+          response.writeHead(200, TEXT)
+          response.write('part')
+        },
+        [...TEXT, ...next()],
+      ),
+      '*,debug TARGET TARGET',
+      '[proxy]\nbackend_timeout=10',
+    )
+    const client = await open(rig)
+    await client.waitForText('part')
+    rig.advance(10_100)
+    await client.waitForEnd()
+    expect(client.text).toBe('start part\n\nFailed to retrieve next link.\n')
+    expect(backend.calls).toHaveLength(2)
+  })
+
   test('a link that leads nowhere fails like any other', async () => {
     const { backend, rig } = await setUp(linked(() => {}, [...TEXT, ...next('ftp://a.test/x')]))
     const client = await open(rig)
@@ -305,6 +325,68 @@ describe('while a page is awaited', () => {
     page?.answer(200, hold('c; prev-id=2', next()), 'page')
     await client.waitForEnd()
     expect(client.text).toBe('start page')
+  })
+})
+
+describe('the channels of a page', () => {
+  const other = (page: BackendScript): BackendScript =>
+    linked((call) => (call.url === '/other' ? call.answer(200, TEXT, 'other') : page(call)))
+
+  test('are live when it reaches its client, so that nothing behind it is lost', async () => {
+    const { rig } = await setUp(other((call) => call.answer(200, hold('d', next()), 'page ')))
+    const client = await open(rig)
+    await rig.hub.subscribed('pre-c')
+    rig.hub.isOpen = false
+    rig.hub.publish(hint())
+    await until(() => rig.hub.waiting === 1)
+    // What may go out has gone when another request has been there and back.
+    await open(rig, '/other')
+    expect(client.text).toBe('start ')
+    rig.hub.release()
+    rig.hub.publish(streamItem('pre-d', 'item'))
+    await client.waitForText('item')
+    expect(client.text).toBe('start page item')
+    expect([rig.hub.subscribers('pre-c'), rig.hub.subscribers('pre-d')]).toEqual([0, 1])
+  })
+
+  test('may be others when it was asked for again, also while the first are not live', async () => {
+    const pages: BackendCall[] = []
+    const { backend, rig } = await setUp(other((call) => void pages.push(call)))
+    const client = await open(rig)
+    await rig.hub.subscribed('pre-c')
+    rig.hub.isOpen = false
+    rig.hub.publish(hint())
+    await backend.received(2)
+    const [first] = pages as [BackendCall]
+    first.response.writeHead(200, [...hold('d', next()), 'Content-Length', '5'])
+    first.response.flushHeaders()
+    await until(() => rig.hub.waiting === 1)
+    first.response.destroy()
+    await until(() => rig.pendingDeadlines > 0)
+    rig.advance(1_100)
+    await backend.received(3)
+    pages[1]?.answer(200, hold('e', next()), 'page ')
+    await open(rig, '/other')
+    rig.hub.release()
+    await until(() => rig.hub.waiting === 1)
+    expect(client.text).toBe('start ')
+    rig.hub.release()
+    await client.waitForText('page ')
+    await rig.hub.subscribed('pre-e')
+    await until(() => rig.hub.subscribers('pre-c') + rig.hub.subscribers('pre-d') === 0)
+  })
+
+  test('that cannot be made live end the stream', async () => {
+    const { rig } = await setUp(
+      linked((call) => call.answer(200, hold('d', next()), 'page')),
+      '*,prefix=pre-,debug TARGET',
+    )
+    const client = await open(rig)
+    await rig.hub.subscribed('pre-c')
+    rig.hub.works = false
+    rig.hub.publish(hint())
+    await client.waitForEnd()
+    expect(client.text).toMatch(/^start (page)?\n\nAccept service unavailable\.\n$/)
   })
 })
 

@@ -1,17 +1,26 @@
 /**
  * The next link of one held stream (reference: next links; session states). Streams without a link have none of these.
  *
- * While a page is awaited the items published to the stream wait too. The page goes to the client as it comes; its
- * instructions say what is held after it; then the items that follow are delivered.
+ * While a page is awaited the items published to the stream wait too. Its head says what is held after it: those channels
+ * are joined at once, and the page goes to the client as it comes, but not before they are live, so that nothing is
+ * lost that is published behind what the client sees. Then the items that follow are delivered.
  */
 import { unreachable } from '../base/assert.js'
+import { STREAM_BACKLOG_CUT_BYTES } from '../base/limits.js'
 import { type BodyFilter, type FilteredBody, bodyFilterOf } from '../grip/body-filter.js'
 import type { ChannelNaming } from '../grip/filters.js'
 import { FormatFault } from '../grip/format.js'
 import { conflictsOf, gripLastOf } from '../grip/hold-channels.js'
 import { type HoldFilters, holdFilters } from '../grip/hold-filters.js'
 import { LinkQueue, type StreamItem } from '../grip/link-queue.js'
-import { type PageHead, replaceHold, resolveLink, unlinkedPrevId, withoutQuery } from '../grip/next-link.js'
+import {
+  type HoldReplacement,
+  type PageHead,
+  replaceHold,
+  resolveLink,
+  unlinkedPrevId,
+  withoutQuery,
+} from '../grip/next-link.js'
 import type { StreamReceiver } from '../grip/receiver.js'
 import type { Subscription } from '../grip/subscriptions.js'
 import type { ChannelInstruct, Instruct, KeepAliveInstruct } from '../wire/instruct-types.js'
@@ -50,13 +59,14 @@ const State = {
   Waiting: 'waiting',
   /** A page is on its way. */
   Fetching: 'fetching',
-  /** The page is there, its channels are not all live. */
-  Joining: 'joining',
   /** What has waited is delivered. */
   Delivering: 'delivering',
   Ended: 'ended',
 } as const
 type State = (typeof State)[keyof typeof State]
+
+/** What a stream ends with when its channels cannot be made live. */
+const NOT_LIVE = 'Accept service unavailable.'
 
 /** At once, or together with others in a moment. */
 export type Urgency = 'now' | 'soon'
@@ -75,6 +85,13 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
   #nextLink: Instruct['nextLink']
   /** Of a page, until its hold begins. */
   #channels: readonly ChannelInstruct[] = []
+  /** The channels of the page are not all live: what comes of it waits. */
+  #isJoining = false
+  /** Another head has come meanwhile, because the page was asked for again: its channels are joined next. */
+  #isJoinWanted = false
+  #early: Buffer[] = []
+  #earlyBytes = 0
+  #isEndEarly = false
   #currentUri: string
   /** Null: the stream holds, and never asks again. */
   #nextUri: string | null
@@ -110,11 +127,14 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
 
   /** The channels of a page are live. */
   handleLive(ok: boolean): void {
-    if (this.#state !== State.Joining) return
-    if (!ok) return this.#stream.endWith('Accept service unavailable.')
-    const unfit = this.#queue.dropUnfit(this.#stream.subscriptions)
-    if (unfit > 0) this.#shared.context.counters.add('drop_prev_id', unfit)
-    this.#deliverWaiting()
+    if (!this.#isJoining) return
+    this.#isJoining = false
+    if (ok && this.#isJoinWanted) return this.#join()
+    const takesMore = this.#writeEarly()
+    if (this.#isEnded()) return
+    if (!ok) this.#stream.endWith(NOT_LIVE)
+    else if (this.#isEndEarly) this.handlePageEnd()
+    else if (takesMore) this.#fetch?.resume(this)
   }
 
   /** True: the item waits (or was dropped), because a page is awaited, or the answer to a filter. */
@@ -142,7 +162,6 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
   requestUpdate(urgency: Urgency): void {
     switch (this.#state) {
       case State.Fetching:
-      case State.Joining:
       case State.Delivering:
         if (this.#wanted !== 'now') this.#wanted = urgency
         return
@@ -183,6 +202,7 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     const fetch = this.#fetch
     this.#fetch = null
     fetch?.leave(this)
+    this.#early = []
     this.#queue.clear()
   }
 
@@ -208,6 +228,7 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     if (head.kind === 'error') {
       this.#fetch = null
       this.#shared.context.counters.add('link_failures')
+      this.#writeEarly()
       return this.#stream.endWith(head.message)
     }
     const { instruct } = head
@@ -218,15 +239,24 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     const filters = holdFilters({ route, target, debug: this.#isDebug }, instruct)
     this.#stream.usePage(instruct.hold === 'stream' ? instruct.keepAlive : null, filters)
     this.#bodyFilter = bodyFilterOf(instruct)
+    if (head.kind === 'page' && instruct.hold === 'stream' && unlinkedPrevId(instruct) === null) this.#join()
   }
 
   handlePageData(chunk: Buffer): boolean {
-    return this.#bodyFilter === null
-      ? this.#stream.writePage(chunk)
-      : this.#writeFiltered(this.#bodyFilter.update(chunk))
+    if (!this.#isJoining) return this.#writeData(chunk)
+    this.#early.push(chunk)
+    this.#earlyBytes += chunk.length
+    // The page is stopped unless others go on with it.
+    if (this.#earlyBytes > STREAM_BACKLOG_CUT_BYTES) {
+      this.#shared.context.counters.add('link_failures')
+      this.#stream.endWith(NOT_LIVE)
+    }
+    return false
   }
 
   handlePageEnd(): void {
+    this.#isEndEarly = this.#isJoining
+    if (this.#isJoining) return
     this.#fetch = null
     // As in Pushpin, also of a page without a body.
     if (this.#bodyFilter !== null) this.#writeFiltered(this.#bodyFilter.finish())
@@ -234,9 +264,25 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     this.#bodyFilter = null
     this.#currentUri = this.#nextUri as string
     this.#nextUri = this.#resolved()
-    if (this.#hold === 'stream') this.#join()
+    if (this.#hold === 'stream') this.#holdPage()
     else if (this.#nextUri === null) this.#stream.endWith(null)
     else this.#requestWhenRead()
+  }
+
+  #writeData(chunk: Buffer): boolean {
+    return this.#bodyFilter === null
+      ? this.#stream.writePage(chunk)
+      : this.#writeFiltered(this.#bodyFilter.update(chunk))
+  }
+
+  /** What came of the page before its channels were live. False: the client is behind. */
+  #writeEarly(): boolean {
+    const early = this.#early
+    this.#early = []
+    this.#earlyBytes = 0
+    let takesMore = true
+    for (const chunk of early) if (!this.#isEnded()) takesMore = this.#writeData(chunk)
+    return takesMore
   }
 
   #writeFiltered(filtered: FilteredBody): boolean {
@@ -246,19 +292,32 @@ export class StreamLink implements PageFollower, UpdatedSession, TimedStream {
     return true
   }
 
+  /** Joins the channels of the page at hand; those of the hold before it stay until the page has ended. */
   #join(): void {
+    this.#isJoinWanted = this.#isJoining
+    if (this.#isJoining) return
+    this.#isJoining = true
+    const { context } = this.#shared
+    const max = context.settings.handler.connectionSubscriptionMax
+    if (this.#channels.length > max) logTooManySubscriptions(context, this.#origin.route, 'httpsession')
+    context.hub.subscribe(this.#stream, this.#replacement(max).requests)
+  }
+
+  /** The hold behind the page takes the place of the one before it. */
+  #holdPage(): void {
     const fault = unlinkedPrevId({ hold: this.#hold, nextLink: this.#nextLink, channels: this.#channels })
     if (fault !== null) return this.#stream.endWith(fault)
-    this.#state = State.Joining
-    const { context } = this.#shared
-    const { hub, settings } = context
-    const max = settings.handler.connectionSubscriptionMax
-    if (this.#channels.length > max) logTooManySubscriptions(context, this.#origin.route, 'httpsession')
-    const named = this.#channels.slice(0, max)
+    const { counters, hub, settings } = this.#shared.context
+    const { dropped } = this.#replacement(settings.handler.connectionSubscriptionMax)
     this.#channels = []
-    const { requests, dropped } = replaceHold(this.#stream.subscriptions, named, this.#naming)
     for (const name of dropped) hub.unsubscribe(this.#stream, name)
-    hub.subscribe(this.#stream, requests)
+    const unfit = this.#queue.dropUnfit(this.#stream.subscriptions)
+    if (unfit > 0) counters.add('drop_prev_id', unfit)
+    this.#deliverWaiting()
+  }
+
+  #replacement(max: number): HoldReplacement {
+    return replaceHold(this.#stream.subscriptions, this.#channels.slice(0, max), this.#naming)
   }
 
   #deliverWaiting(): void {
