@@ -11,6 +11,7 @@ import { Gate } from '../base/gate.js'
 import { loadSettings } from '../config/load.js'
 import { Forwarding } from '../grip/forwarding.js'
 import { Counters } from '../link/counters.js'
+import { Collect, type StatsBatch } from '../link/statistics.js'
 import { parseRoutes } from '../routing/routes.js'
 import { MemoryHub } from '../testing/http-rig.js'
 import { idleReport } from '../testing/idle-report.js'
@@ -18,6 +19,7 @@ import { poll, Waiters } from '../testing/wait.js'
 import { decodeEvents, encodeEvent, subscribeEvent } from '../testing/websocket-over-http.js'
 import { WsClient, WsRejected } from '../testing/ws-client.js'
 import type { ShardContext } from './context.js'
+import type { Report } from './report.js'
 import { HttpFilterRequests } from './http-filter-requests.js'
 import { rewriteRequest } from './rewrite.js'
 import { listenForWebSockets } from './ws-listener.js'
@@ -55,6 +57,10 @@ class MemoryBackend implements BackendClient {
     if (body.toString() === 'DISCONNECT\r\n') this.#disconnect()
     if (body.includes('throw') || request.path === '/throw') throw new Error('planted')
     let isAborted = false
+    if (request.path === '/down') {
+      setImmediate(() => handler.handleFailure({ kind: 'connect', bodySent: false, message: 'planted' }))
+      return { abort: () => undefined, resume: () => undefined }
+    }
     const answer = (events: readonly Buffer[]): void => {
       setImmediate(() => {
         if (isAborted) return
@@ -107,6 +113,8 @@ class FragileHub extends MemoryHub {
 }
 
 let backend: MemoryBackend
+let report: Report
+let batches: StatsBatch[]
 let hub: FragileHub
 let counters: Counters
 let errors: string[]
@@ -130,7 +138,12 @@ beforeEach(async () => {
     cores: 1,
   })
   if (settings === null) throw new Error(faults.map(({ message }) => message).join('\n'))
-  const { table } = parseRoutes('* backend:80,over_http', '/routes')
+  const { table } = parseRoutes(
+    '* backend:80,over_http\n*,path_beg=/down backend:80,over_http zhttpreq/tcp://127.0.0.1:1\n',
+    '/routes',
+  )
+  report = idleReport((batch) => batches.push(batch))
+  batches = []
   const deadlines = new Deadlines(0)
   const clock = { nowMs: () => 0 }
   const log = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) })
@@ -147,7 +160,7 @@ beforeEach(async () => {
     clock,
     filterRequests: new HttpFilterRequests({ shards: 2, backend, deadlines, clock, counters, log }),
     counters,
-    report: idleReport(),
+    report,
     log,
     goneGate: new Gate(1, 1),
     random: () => 0,
@@ -225,6 +238,15 @@ describe('an error inside ends the session it belongs to, and no other', () => {
   test("while the backend's answer to OPEN is handled", async () => {
     await expect(connect('/?channel=fragile')).rejects.toThrow()
   })
+})
+
+test('statistics: a WebSocket whose next target takes none has gone', async () => {
+  report.collect(Collect.Conn)
+  await expect(connect('/down')).rejects.toThrow(WsRejected)
+  report.flush()
+  const events = batches.flatMap(({ connections }) => connections)
+  expect(events.map(({ here }) => here?.type)).toEqual(['ws', undefined])
+  expect(new Set(events.map(({ id }) => id)).size).toBe(1)
 })
 
 describe('the cap over all sessions', () => {

@@ -210,5 +210,7 @@ export function askTarget(
   const body = Buffer.from(`${sentence}\n`)
   upgrade.reject({ status: 502, reason: BAD_GATEWAY, headers: [], body })
   shared.access(upgrade, route, target, 502, body.length, 'error')
+  // A session that asked a target before has told of it.
+  if (context.report.wantsConnections) context.report.endedById(upgrade.connectionId)
   return null
 }
