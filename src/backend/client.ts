@@ -9,6 +9,7 @@ import { BackendWebSocket } from './ws-client.js'
 import type { ZhttpClient } from './zhttp-client.js'
 
 export interface BackendClientOptions extends HttpBackendClientOptions {
+  readonly settings: HttpBackendClientOptions['settings'] & { readonly runner: { readonly allowCompression: boolean } }
   /** Takes what the demo page publishes. */
   readonly publish: PublishSink
   readonly zhttp: ZhttpClient
@@ -18,8 +19,10 @@ export class BackendClients implements BackendClient {
   readonly #http: HttpBackendClient
   readonly #internal: BackendClient
   readonly #zhttp: ZhttpClient
+  readonly #offersDeflate: boolean
 
   constructor(options: BackendClientOptions) {
+    this.#offersDeflate = options.settings.runner.allowCompression
     this.#http = new HttpBackendClient(options)
     this.#internal = new InternalBackendClient(options.publish)
     this.#zhttp = options.zhttp
@@ -44,7 +47,7 @@ export class BackendClients implements BackendClient {
   readonly openSocket: OpenBackendSocket = (request, handler) =>
     request.target.kind === TargetKind.Zhttp
       ? this.#zhttp.webSocket(request, handler)
-      : new BackendWebSocket(request, handler)
+      : new BackendWebSocket(request, handler, this.#offersDeflate)
 
   /** Looks at client_cert and client_key of targets again; what is wrong with them, one text each. */
   reloadCertificates(): readonly string[] {

@@ -4,14 +4,27 @@
  * What `ws` would decide for itself is taken from it: the request head goes out as it was built, subprotocol and
  * extensions of the answer are the session's business, pings are answered by nobody, a refusal is handed over with its
  * body.
+ *
+ * With permessage-deflate `ws` compresses and inflates on the threads of libuv: what came in one piece is then handed
+ * over bit by bit, and what is sent waits with `ws` before it waits with the socket.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import net from 'node:net'
+import type { Writable } from 'node:stream'
 import tls from 'node:tls'
-import { type ClientOptions, WebSocket } from 'ws'
+import { type ClientOptions, type PerMessageDeflateOptions, WebSocket } from 'ws'
+import { unreachable } from '../base/assert.js'
 import { bytesOfByteString } from '../base/bytes.js'
-import { WS_BACKEND_MESSAGE_BYTES_MAX, WS_QUEUED_MESSAGE_BYTES, WS_REJECT_RELAY_BYTES_MAX } from '../base/limits.js'
+import {
+  WS_BACKEND_MESSAGE_BYTES_MAX,
+  WS_DEFLATE_BACKLOG_BYTES,
+  WS_DEFLATE_CONCURRENCY_MAX,
+  WS_QUEUED_MESSAGE_BYTES,
+  WS_REJECT_RELAY_BYTES_MAX,
+} from '../base/limits.js'
 import type { Target } from '../routing/types.js'
+import { DeflateAnswer, deflateAnswer } from '../wire/deflate-answer.js'
+import { PERMESSAGE_DEFLATE } from '../wire/websocket-extensions.js'
 import { CONNECT_TIMEOUT_MS, clientCertificate, connectFailureKind } from './connecting.js'
 import { policyFault, policyOptions } from './internal-addresses.js'
 import type { BackendSocket, BackendSocketHandler, BackendSocketRequest } from './socket-types.js'
@@ -27,8 +40,20 @@ const NORMAL = 1000
 const NO_CODE = 1005
 const NO_CLOSE_FRAME = 1006
 
+/**
+ * Messages of every length are compressed, as in Pushpin. What zlib keeps for a connection it keeps until the end; the
+ * window is smaller than the backend allows, because a gateway has many of them. The backend need not know it.
+ */
+const DEFLATE: PerMessageDeflateOptions = {
+  threshold: 0,
+  concurrencyLimit: WS_DEFLATE_CONCURRENCY_MAX,
+  clientMaxWindowBits: 13,
+  zlibDeflateOptions: { memLevel: 6 },
+}
+
 export class BackendWebSocket implements BackendSocket {
   readonly #request: BackendSocketRequest
+  readonly #offersDeflate: boolean
   #handler: BackendSocketHandler | null
   #ws: WebSocket | null = null
   #socket: net.Socket | null = null
@@ -41,6 +66,10 @@ export class BackendWebSocket implements BackendSocket {
   #isOpen = false
   /** A close frame has been sent. */
   #isClosing = false
+  /** permessage-deflate has been agreed on. */
+  #isDeflated = false
+  /** Came since the last pause: `ws` goes on with what it has, and a little on the wire may be much. */
+  #pausedBytes = 0
   /** Messages handed to the socket and not yet to the kernel. */
   #queuedMessages = 0
   /** One for all messages. */
@@ -48,9 +77,10 @@ export class BackendWebSocket implements BackendSocket {
     if (--this.#queuedMessages === 0) this.#handler?.handleSocketWritten()
   }
 
-  constructor(request: BackendSocketRequest, handler: BackendSocketHandler) {
+  constructor(request: BackendSocketRequest, handler: BackendSocketHandler, offersDeflate: boolean) {
     this.#request = request
     this.#handler = handler
+    this.#offersDeflate = offersDeflate
   }
 
   connect(): void {
@@ -82,14 +112,14 @@ export class BackendWebSocket implements BackendSocket {
 
   /** Bytes that wait for the kernel, a fixed sum per message included. */
   get bufferedBytes(): number {
-    return this.#queuedMessages === 0
-      ? 0
-      : (this.#socket?.writableLength ?? 0) + this.#queuedMessages * WS_QUEUED_MESSAGE_BYTES
+    return this.#queuedMessages === 0 ? 0 : this.#waitingBytes() + this.#queuedMessages * WS_QUEUED_MESSAGE_BYTES
   }
 
+  /** Without permessage-deflate `ws` compresses nothing, whatever it is told. */
   send(content: Buffer, isBinary: boolean): void {
+    const compress = !this.#isDeflated || this.#waitingBytes() < WS_DEFLATE_BACKLOG_BYTES
     this.#queuedMessages++
-    this.#ws?.send(content, { binary: isBinary }, this.#written)
+    this.#ws?.send(content, { binary: isBinary, compress }, this.#written)
   }
 
   ping(content: Buffer): void {
@@ -115,6 +145,7 @@ export class BackendWebSocket implements BackendSocket {
   }
 
   pause(): void {
+    this.#pausedBytes = 0
     this.#ws?.pause()
   }
 
@@ -125,7 +156,7 @@ export class BackendWebSocket implements BackendSocket {
   #options(): ClientOptions {
     return {
       autoPong: false,
-      perMessageDeflate: false,
+      perMessageDeflate: this.#offersDeflate ? DEFLATE : false,
       // Text is passed on as it is, as Pushpin does.
       skipUTF8Validation: true,
       maxPayload: WS_BACKEND_MESSAGE_BYTES_MAX,
@@ -178,6 +209,7 @@ export class BackendWebSocket implements BackendSocket {
       if (!PATH.test(path)) throw new Error('the path cannot be sent')
       request.path = path
       const own = HANDSHAKE.flatMap((name) => [name, String(request.getHeader(name))])
+      if (this.#offersDeflate) own.push(EXTENSIONS, PERMESSAGE_DEFLATE)
       for (const name of request.getHeaderNames()) request.removeHeader(name)
       // Host, the handshake, the rest: Pushpin's order.
       for (const [name, values] of grouped([...headers.slice(0, 2), ...own, ...headers.slice(2)])) {
@@ -189,14 +221,38 @@ export class BackendWebSocket implements BackendSocket {
     }
   }
 
-  #takeAnswer(response: IncomingMessage): void {
-    this.#headers = response.rawHeaders
-    // `ws` would refuse a subprotocol or extension it did not offer itself.
-    delete response.headers['sec-websocket-protocol']
-    delete response.headers['sec-websocket-extensions']
+  /** `ws` would refuse a subprotocol or extension it did not offer itself: it sees what the answer comes to. */
+  #takeAnswer({ headers, rawHeaders }: IncomingMessage): void {
+    this.#headers = rawHeaders
+    delete headers['sec-websocket-protocol']
+    const answer = deflateAnswer(rawHeaders, this.#offersDeflate)
+    switch (answer) {
+      case DeflateAnswer.None:
+        delete headers['sec-websocket-extensions']
+        break
+      case DeflateAnswer.Agreed:
+        this.#isDeflated = true
+        headers['sec-websocket-extensions'] = PERMESSAGE_DEFLATE
+        break
+      case DeflateAnswer.AgreedWithoutContext:
+        this.#isDeflated = true
+        headers['sec-websocket-extensions'] = `${PERMESSAGE_DEFLATE}; client_no_context_takeover`
+        break
+      case DeflateAnswer.Invalid:
+        // Which it refuses.
+        headers['sec-websocket-extensions'] = ''
+        break
+      default:
+        unreachable(answer)
+    }
   }
 
   #takeRejection(request: ClientRequest, response: IncomingMessage): void {
+    if (deflateAnswer(response.rawHeaders, this.#offersDeflate) === DeflateAnswer.Invalid) {
+      this.#fail(FailureKind.Generic, 'a refusal with an invalid Sec-WebSocket-Extensions')
+      request.destroy()
+      return
+    }
     const chunks: Buffer[] = []
     let bytes = 0
     response.on('data', (chunk: Buffer) => {
@@ -227,6 +283,7 @@ export class BackendWebSocket implements BackendSocket {
     this.#isOpen = true
     const ws = this.#ws as WebSocket
     ws.on('message', (data, isBinary) => {
+      if (this.#isDeflated && this.#isTooMuch(ws, data as Buffer)) return
       this.#handler?.handleSocketMessage(data as Buffer, isBinary)
     })
     ws.on('ping', (data) => {
@@ -235,14 +292,38 @@ export class BackendWebSocket implements BackendSocket {
     ws.on('pong', (data) => {
       this.#handler?.handleSocketPong(data)
     })
+    const turn = (): void => {
+      if (this.#handler === null) return
+      this.#handler.handleSocketTurn()
+      if (ws.readyState === WebSocket.CLOSING && !this.#isClosing) this.#expectHangUp(ws)
+    }
     // Behind the listener of `ws`, so everything in the chunk has been handed over. Only here is it to be seen that a
     // close frame came: `ws` says so when the connection has ended.
+    const receiver = this.#isDeflated ? receiverOf(ws) : null
     this.#socket?.on('data', () => {
-      this.#handler?.handleSocketTurn()
-      if (ws.readyState === WebSocket.CLOSING && !this.#isClosing) this.#expectHangUp(ws)
+      if (receiver === null || receiver.writableLength === 0) turn()
+      // Nothing, behind what is still to be inflated: it is written when that has been handed over.
+      else if (!receiver.writableEnded) receiver.write(NOTHING, turn)
     })
     this.#handler?.handleSocketOpen(this.#headers)
     this.#headers = []
+  }
+
+  /** What a backend sends compressed to a client that does not read ends the session when it is too much to keep. */
+  #isTooMuch(ws: WebSocket, content: Buffer): boolean {
+    if (!ws.isPaused) return false
+    this.#pausedBytes += content.length
+    if (this.#pausedBytes <= WS_BACKEND_MESSAGE_BYTES_MAX) return false
+    this.#failed(new Error('too much was compressed into what came before the backend was held up'))
+    return true
+  }
+
+  /** Content that waits for the kernel, and before that to be compressed. */
+  #waitingBytes(): number {
+    const ws = this.#ws
+    // Once it closes `ws` also counts what comes too late to be sent.
+    if (this.#isDeflated && ws?.readyState === WebSocket.OPEN) return ws.bufferedAmount
+    return this.#socket?.writableLength ?? 0
   }
 
   #expectHangUp(ws: WebSocket): void {
@@ -293,7 +374,14 @@ export class BackendWebSocket implements BackendSocket {
 }
 
 const PATH = /^\/[\x21-\xff]*$/
+const EXTENSIONS = 'Sec-WebSocket-Extensions'
+const NOTHING = Buffer.alloc(0)
 const HANDSHAKE = ['Upgrade', 'Connection', 'Sec-WebSocket-Version', 'Sec-WebSocket-Key']
+
+/** What `ws` writes that comes to: it is done with a chunk when the chunk's messages have been handed over. */
+function receiverOf(ws: WebSocket): Writable {
+  return (ws as unknown as { readonly _receiver: Writable })._receiver
+}
 
 /** Values by name, in the order in which names came first: what node:http can be told. */
 function grouped(headers: readonly string[]): Iterable<readonly [name: string, values: string[]]> {

@@ -103,6 +103,13 @@ export const WS_STALL_BYTES = WS_BACKPRESSURE_BYTES_MAX / 2
  * on parts of messages; here a message is put together first, so the limit is what one session may cost in memory.
  */
 export const WS_BACKEND_MESSAGE_BYTES_MAX = 16_777_216
+/** Messages of native WebSocket backends that one shard compresses or inflates at a time: as many as libuv has threads. */
+export const WS_DEFLATE_CONCURRENCY_MAX = 4
+/**
+ * While so much waits for a native backend, what comes behind it is sent as it is: a client that is faster than the
+ * compressor must not be dropped for it.
+ */
+export const WS_DEFLATE_BACKLOG_BYTES = 262_144
 /** What a message that waits for a native WebSocket backend costs besides its content: its entry in the socket's queue. */
 export const WS_QUEUED_MESSAGE_BYTES = 256
 

@@ -10,7 +10,7 @@ import { type Frame, clientFrame } from './websocket-frames.js'
 export function serverFrame(
   opcode: number,
   payload: Buffer | string,
-  options: { readonly fin?: boolean } = {},
+  options: { readonly fin?: boolean; readonly reserved?: number } = {},
 ): Buffer {
   return clientFrame(opcode, payload, { ...options, mask: null })
 }

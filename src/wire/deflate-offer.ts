@@ -4,6 +4,14 @@
  * as they are written.
  */
 import { headerValues, trimBlanks } from './headers.js'
+import {
+  areParametersAcceptable,
+  type Extension,
+  parseExtensions,
+  PERMESSAGE_DEFLATE,
+  WINDOW_BITS_MAX,
+  windowBits,
+} from './websocket-extensions.js'
 
 export const DeflateOffer = { None: 'none', Workable: 'workable', Malformed: 'malformed' } as const
 export type DeflateOffer = (typeof DeflateOffer)[keyof typeof DeflateOffer]
@@ -19,12 +27,6 @@ export function deflateOffer(headers: readonly string[]): DeflateOffer {
   return offer
 }
 
-interface Extension {
-  readonly name: string
-  /** Value '': there is none, or an empty one. */
-  readonly parameters: readonly (readonly [name: string, value: string])[]
-}
-
 /**
  * uWebSockets.js overwrites what Safari 15 offers with blanks, because that browser's compression is broken. A header
  * that is blank on the wire comes as an empty one.
@@ -33,40 +35,8 @@ function isBlanked(value: string): boolean {
   return value !== '' && trimBlanks(value) === ''
 }
 
-const NAME = /[^;,]*/y
-/** Name and value; a quoted value knows no escapes, and nothing follows it. */
-const PARAMETER = /([^=;,]*)(?:=(?:[ \t]*"([^"]*)"[ \t]*|(?![ \t]*")([^;,]*)))?(?=[;,]|$)/y
-
-/** Null: an extension or a parameter has no name, or a quoted value does not end where it should. */
-function parseExtensions(value: string): Extension[] | null {
-  const extensions: Extension[] = []
-  let at = -1
-  do {
-    NAME.lastIndex = at + 1
-    const name = trimBlanks((NAME.exec(value) as RegExpExecArray)[0])
-    at = NAME.lastIndex
-    const parameters: [string, string][] = []
-    while (value[at] === ';') {
-      PARAMETER.lastIndex = at + 1
-      const match = PARAMETER.exec(value)
-      const key = trimBlanks(match?.[1] ?? '')
-      if (match === null || key === '') return null
-      parameters.push([key, match[2] ?? trimBlanks(match[3] ?? '')])
-      at = PARAMETER.lastIndex
-    }
-    if (name === '') return null
-    extensions.push({ name, parameters })
-  } while (value[at] === ',')
-  return extensions
-}
-
-const WINDOW_BITS = /^\+?[0-9]+$/
-const WINDOW_BITS_MAX = 15
-
-function isWorkable({ name, parameters }: Extension): boolean {
-  if (name !== 'permessage-deflate') return false
-  const names = new Set(parameters.map(([key]) => key))
-  return names.size === parameters.length && parameters.every(([key, value]) => isAcceptable(key, value))
+function isWorkable(extension: Extension): boolean {
+  return extension.name === PERMESSAGE_DEFLATE && areParametersAcceptable(extension, isAcceptable)
 }
 
 function isAcceptable(name: string, value: string): boolean {
@@ -75,16 +45,11 @@ function isAcceptable(name: string, value: string): boolean {
     case 'server_no_context_takeover':
       return value === ''
     case 'client_max_window_bits':
-      return value === '' || isWindow(value)
+      return value === '' || windowBits(value) !== null
     case 'server_max_window_bits':
       // The shared compressor has one window for all, the largest.
-      return isWindow(value) && Number(value) === WINDOW_BITS_MAX
+      return windowBits(value) === WINDOW_BITS_MAX
     default:
       return false
   }
-}
-
-function isWindow(value: string): boolean {
-  const bits = Number(value)
-  return WINDOW_BITS.test(value) && bits >= 8 && bits <= WINDOW_BITS_MAX
 }

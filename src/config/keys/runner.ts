@@ -73,7 +73,7 @@ export const RUNNER_KEYS = [
     type: 'boolean',
     shipped: 'false',
     meaning: USED,
-    doc: 'Whether messages to and from WebSocket clients are compressed when the client offers permessage-deflate.',
+    doc: 'Whether messages to and from WebSocket clients are compressed when the client offers permessage-deflate, and those to and from native WebSocket backends when the backend takes the offer of it.',
   },
   {
     key: 'runner.rundir',

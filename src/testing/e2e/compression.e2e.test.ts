@@ -1,11 +1,9 @@
 /** permessage-deflate with allow_compression: what is negotiated, what is on the wire, and what it may cost. */
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { WebSocketServer, type PerMessageDeflateOptions } from 'ws'
+import type { PerMessageDeflateOptions } from 'ws'
 import { browserPath, withBrowser } from '../browser.js'
 import { RSV1, deflateMessage, deflatedText, inflateMessage } from '../deflate.js'
 import { freePorts } from '../free-ports.js'
@@ -26,8 +24,6 @@ const LONG = JSON.stringify(Array.from({ length: 40 }, (_, index) => ({ index, n
 const SHORT = 'x'.repeat(127)
 
 let backend: ScriptedBackend
-let native: WebSocketServer
-const nativeHeads: string[][] = []
 let gateway: Gateway
 let off: Gateway
 let tlsPort = 0
@@ -40,22 +36,8 @@ beforeAll(async () => {
     const subscribe = controlEvent({ type: 'subscribe', channel, filters: ['skip-self'] })
     return answerEvents(call, [encodeEvent('OPEN'), subscribe], GRIP_WITHOUT_PREFIX)
   })
-  native = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: { threshold: 0 } })
-  await once(native, 'listening')
-  native.on('connection', (socket, request) => {
-    nativeHeads.push(request.rawHeaders)
-    socket.on('error', () => {})
-    socket.on('message', (data, isBinary) => {
-      socket.send(data as Buffer, { binary: isBinary })
-    })
-  })
   ;[tlsPort = 0] = await freePorts(1)
-  const nativeTarget = `127.0.0.1:${String((native.address() as AddressInfo).port)}`
-  const routes = [
-    `*,path_beg=/native ${nativeTarget}`,
-    `*,path_beg=/sockjs,sockjs=/sockjs ${backend.target},over_http`,
-    `* ${backend.target},over_http`,
-  ]
+  const routes = [`*,path_beg=/sockjs,sockjs=/sockjs ${backend.target},over_http`, `* ${backend.target},over_http`]
   gateway = await startGateway({
     routes,
     conf: {
@@ -81,7 +63,6 @@ afterEach(() => {
 afterAll(async () => {
   await gateway.stop()
   await off.stop()
-  native.close()
   await backend.stop()
 })
 
@@ -325,21 +306,6 @@ describe('publishing', () => {
 })
 
 describe('others', () => {
-  test('a native backend is spoken to without compression', async () => {
-    const client = await connect(gateway.wsUrl('/native'), true)
-    expect(client.socket.extensions).toContain(DEFLATE)
-    client.send(LONG)
-    expect(await client.waitFor(1)).toEqual([LONG])
-    const head = nativeHeads.at(-1) ?? []
-    const names = head.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())
-    expect(names.filter((name) => name === 'sec-websocket-extensions')).toHaveLength(1)
-    expect(head[names.indexOf('sec-websocket-extensions') * 2 + 1]).toBe('grip')
-    const { client: raw, frames } = await openRaw('/native')
-    await raw.send(deflatedText(LONG))
-    const [frame] = await frames(1)
-    expect([frame?.isCompressed, contentOf(frame as Frame)]).toEqual([true, LONG])
-  })
-
   test('SockJS over a WebSocket, framed and raw', async () => {
     const framed = await openRaw('/sockjs/000/deflate/websocket')
     expect(framed.extensions).toBe(ANSWER)
