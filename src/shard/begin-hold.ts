@@ -7,26 +7,23 @@ import { goneLinkOf } from './gone-link.js'
 import { HeldResponse } from './held-response.js'
 import { HeldStream } from './held-stream.js'
 import type { HttpShared } from './http-shared.js'
-import type { RequestRecord } from './request-record.js'
 import type { ResponseSlot } from './response-slot.js'
 import { logTooManySubscriptions } from './route-log.js'
 
-export interface AnsweredRequest {
-  readonly client: ClientRequest
-  readonly session: HttpSession
-  /** Without the body. */
-  readonly record: RequestRecord
-}
-
-/** Call what comes back when the exchange has let go of the connection. `isStreamed`: head and body have gone out. */
+/**
+ * Looks at the upload, which the end of the exchange closes; call what comes back when the exchange has let go of the
+ * connection. `isStreamed`: head and body have gone out.
+ */
 export function prepareHold(
   shared: HttpShared,
   slot: ResponseSlot,
-  { client, session, record }: AnsweredRequest,
+  client: ClientRequest,
   { instruct, channels }: InstructVerdict & { kind: 'hold' },
   isStreamed: boolean,
 ): () => void {
   const { context } = shared
+  const session = client.session as HttpSession
+  const record = client.record()
   if (instruct.channels.length > context.settings.handler.connectionSubscriptionMax) {
     logTooManySubscriptions(context, session.route, 'httpsession')
   }

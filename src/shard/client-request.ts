@@ -1,13 +1,28 @@
-/** A client's request as its exchange sees it: the head, the route it takes, and the body as far as it has come. */
+/**
+ * A client's request as its exchange sees it: the head, the route it takes, the body as far as it has come, and the
+ * backend request that is made of it.
+ *
+ * The targets of the route are asked one after the other, as long as the body is there from its start. Answers go to the
+ * exchange; what the client gets when no target can be asked, or one has failed, is known here.
+ */
 import { Readable } from 'node:stream'
 import type { Buffer } from 'node:buffer'
+import type { BackendExchange, BackendFailure, BackendHandler } from '../backend/types.js'
 import { GRIP_REQUEST_BYTES_MAX } from '../base/limits.js'
 import type { ClientHead } from '../grip/forwarding.js'
-import { type HttpAnswer, badRequest, routeNotFound } from '../grip/http-session.js'
+import {
+  type HttpAnswer,
+  HttpSession,
+  badRequest,
+  proxyFailed,
+  refuseWebSocketEvents,
+  routeNotFound,
+} from '../grip/http-session.js'
 import { type SockJsPath, readSockJsPath } from '../grip/sockjs-request.js'
 import { encodePath } from '../routing/path.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
+import { failsOver } from './backend-results.js'
 import { headFault, isChunked } from './client-head.js'
 import type { ShardContext } from './context.js'
 import { type CrossOriginRequest, crossOriginOf } from './cross-origin.js'
@@ -35,6 +50,11 @@ export class ClientRequest {
    * the same segment then ends the connection, and so does the answer.
    */
   isLast = false
+  /** What is decided about the target that was asked last; null: none was. */
+  session: HttpSession | null = null
+  /** Under way; null: nothing is. */
+  backend: BackendExchange | null = null
+  #targetIndex = -1
   /** Of a request that is sent again. */
   readonly #again: RequestRecord | null
 
@@ -48,10 +68,6 @@ export class ClientRequest {
 
   get isHead(): boolean {
     return this.head.method === 'HEAD'
-  }
-
-  get lastIds(): RequestRecord['lastIds'] {
-    return this.#again?.lastIds ?? null
   }
 
   /** Finds the route. An answer: the request ends here. */
@@ -83,8 +99,50 @@ export class ClientRequest {
     return this.upload === null ? (this.#again?.body ?? null) : this.upload.whole()
   }
 
+  /** Asks the next target. An answer: there is none to be asked, and the client gets this. */
+  askNext(context: ShardContext, traffic: RouteTraffic | null, handler: BackendHandler): HttpAnswer | null {
+    const { upload } = this
+    const route = this.route as Route
+    const target = route.targets[this.#targetIndex + 1]
+    if (target === undefined || (upload !== null && !upload.isWhole)) return this.#exhausted()
+    this.#targetIndex++
+    const head = this.crossOrigin?.head ?? this.head
+    const forwarded = context.forwarding.forward(head, route, target, {
+      webSocket: false,
+      nowEpochMs: context.epochMs(),
+      lastIds: this.#lastIds,
+    })
+    if (forwarded === null) return proxyFailed(null)
+    const refusal = refuseWebSocketEvents(target, forwarded.headers, forwarded.trusted)
+    if (refusal !== null) return refusal
+    this.session = new HttpSession(context.settings, route, target, forwarded.gripActive)
+    const { method } = head
+    const { path, headers } = forwarded
+    const body = this.#bodyFor(target)
+    if (traffic !== null) this.#count(traffic, { method, path, headers })
+    const request = { target, method, path, headers, body, routePathBeg: route.pathBeg }
+    this.backend = context.backend.request(request, handler)
+    return null
+  }
+
+  /** What the client gets when the target has failed and no other is to be asked. */
+  failedBy(failure: BackendFailure): HttpAnswer {
+    if (failsOver(failure) || this.session === null) return this.#exhausted()
+    return this.session.handleFailure(failure.kind)
+  }
+
+  #exhausted(): HttpAnswer {
+    return this.session === null ? proxyFailed(null) : this.session.handleTargetsExhausted()
+  }
+
+  /** Gives the backend request up, if one is under way. */
+  abort(): void {
+    this.backend?.abort()
+    this.backend = null
+  }
+
   /** A complete body of declared length is sent in one piece. A chunked one goes out chunked over HTTP, as it came. */
-  bodyFor(target: Target): Buffer | Readable | null {
+  #bodyFor(target: Target): Buffer | Readable | null {
     if (this.crossOrigin?.body) return this.crossOrigin.body
     const isInChunks = isChunked(this.head.headers)
     const { upload } = this
@@ -97,9 +155,9 @@ export class ClientRequest {
   }
 
   /** To statistics: what goes to a target; and once what the client has sent, but for the upload, which counts itself. */
-  countRequest(traffic: RouteTraffic, forwarded: RequestHead, isFirst: boolean): void {
+  #count(traffic: RouteTraffic, forwarded: RequestHead): void {
     const { crossOrigin, upload } = this
-    if (isFirst && this.#again === null) {
+    if (this.#targetIndex === 0 && this.#again === null) {
       traffic.clientRequest(crossOrigin?.head ?? this.head)
       if (crossOrigin?.body) traffic.clientReceived(crossOrigin.body.length)
     }
@@ -116,9 +174,14 @@ export class ClientRequest {
   }
 
   /** Without the body. */
-  record(target: Target | null): RequestRecord {
-    const { head, startedMs, route, lastIds } = this
-    return { head, startedMs, route, target, body: null, lastIds }
+  record(): RequestRecord {
+    const { head, startedMs, route } = this
+    const target = route?.targets[this.#targetIndex] ?? null
+    return { head, startedMs, route, target, body: null, lastIds: this.#lastIds }
+  }
+
+  get #lastIds(): RequestRecord['lastIds'] {
+    return this.#again?.lastIds ?? null
   }
 
   #openBy(context: ShardContext, route: Route | null): HttpAnswer | null {

@@ -5,30 +5,28 @@
  * Life: head → (body) → backend → relayed answer, or a GRIP answer that is collected and then answers or holds. A hold
  * is an object of its own (held-stream.ts, held-response.ts) that takes the connection over.
  *
+ * Here is what happens when: callbacks come in, and the state says what they mean. What is done then stands elsewhere:
+ * targets are asked by client-request.ts, an answer is passed on by relay.ts, one with instructions by grip-answer.ts.
+ *
  * Every callback, native or undici's, is a boundary: what throws there ends this exchange and nothing else.
  */
 import type uWS from 'uWebSockets.js'
-import type { BackendExchange, BackendFailure, BackendHandler } from '../backend/types.js'
+import type { BackendFailure, BackendHandler } from '../backend/types.js'
 import { GRIP_RESPONSE_BYTES_MAX } from '../base/limits.js'
-import { EMPTY_BYTES } from '../base/bytes.js'
-import { relayedHeaders } from '../grip/forwarding.js'
-import {
-  type HttpAnswer,
-  HttpSession,
-  type InstructVerdict,
-  answerOf,
-  proxyFailed,
-  refuseWebSocketEvents,
-  requestFailed,
-} from '../grip/http-session.js'
-import type { Route, Target } from '../routing/types.js'
+import { type HttpAnswer, type HttpSession, proxyFailed, requestFailed } from '../grip/http-session.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
 import { BackendAnswer } from './backend-answer.js'
-import { type AnsweredRequest, prepareHold, streamedInstruct } from './begin-hold.js'
 import { type ClientDoor, copyClientHead, hasRequestBody } from './client-head.js'
 import { ClientRequest } from './client-request.js'
 import type { ShardContext } from './context.js'
-import { tellGoneAtOnce } from './gone-link.js'
+import {
+  type BeginHold,
+  type GripAnswer,
+  afterStreamed,
+  appendFailure,
+  endingOf,
+  startStreamed,
+} from './grip-answer.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { HttpUpload, type PulsedUpload } from './http-upload.js'
 import { HttpWriter, hasNoBody, writeAnswer } from './http-writer.js'
@@ -62,9 +60,6 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   readonly #context: ShardContext
   readonly #slot: ResponseSlot
   readonly #client: ClientRequest
-  #targetIndex = -1
-  #session: HttpSession | null = null
-  #backend: BackendExchange | null = null
   #state: State = State.Requesting
   // The backend's answer.
   readonly #received = new BackendAnswer()
@@ -159,7 +154,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   handleAborted(): void {
     if (this.#state === State.Ended) return
     const bytes = this.#writer?.bytes ?? 0
-    if (this.#backend !== null) this.#context.counters.add('backend_aborted')
+    if (this.#client.backend !== null) this.#context.counters.add('backend_aborted')
     this.#end()
     this.#access(this.#writer === null ? 0 : this.#received.head.status, bytes, 'aborted')
   }
@@ -186,7 +181,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     this.#guard(() => {
       this.#received.head = { status, reason, headers }
       this.#slot.traffic?.serverAnswer(this.#received.head)
-      const verdict = (this.#session as HttpSession).handleHead(headers, this.#client.isKept)
+      const verdict = (this.#client.session as HttpSession).handleHead(headers, this.#client.isKept)
       if (verdict.kind === 'answer') return this.#refuseAnswer(verdict.answer)
       if (verdict.kind === 'collect') {
         this.#state = State.Collecting
@@ -214,7 +209,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   handleEnd(): void {
     this.#guard(() => {
-      this.#backend = null
+      this.#client.backend = null
       this.#isWhole = true
       this.#context.counters.add('backend_ok')
       switch (this.#state) {
@@ -223,10 +218,10 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         case State.Relaying:
           return this.#endRelay()
         case State.Collecting:
-          return this.#decide(false)
+          return this.#decide()
         case State.Streaming:
           // What the client has not taken comes before the hold.
-          if (!(this.#writer as HttpWriter).isPending) this.#decide(true)
+          if (!(this.#writer as HttpWriter).isPending) this.#decideStreamed()
           return
         case State.Requesting:
         case State.Ended:
@@ -237,21 +232,21 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
 
   handleFailure(failure: BackendFailure): void {
     this.#guard(() => {
-      this.#backend = null
+      this.#client.backend = null
       countBackendFailure(this.#context.counters, failure)
-      const target = this.#target()
+      const { target } = this.#client.session as HttpSession
       this.#context.log.debug({ failure, target: target.name, url: this.#client.head.path }, 'backend request failed')
       switch (this.#state) {
         case State.Requesting:
           if (failsOver(failure)) return this.#requestNext()
-          return this.#answer(this.#proxyFailed(failure), 'error')
+          return this.#answer(this.#client.failedBy(failure), 'error')
         case State.Answered:
         case State.Collecting:
-          return this.#answer(this.#proxyFailed(failure), 'error')
+          return this.#answer(this.#client.failedBy(failure), 'error')
         case State.Relaying:
           return this.#cutRelay()
         case State.Streaming:
-          this.#appendFailure(proxyFailed(null))
+          appendFailure(this.#client.session as HttpSession, this.#writer as HttpWriter, proxyFailed(null))
           return this.#cutRelay()
         case State.Ended:
           return
@@ -312,42 +307,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #requestNext(): void {
-    const client = this.#client
-    const { upload, crossOrigin } = client
-    const route = client.route as Route
-    const target = route.targets[this.#targetIndex + 1]
-    if (target === undefined || (upload !== null && !upload.isWhole)) {
-      return this.#answer(this.#exhausted(), 'error')
-    }
-    this.#targetIndex++
-    const head = crossOrigin?.head ?? client.head
-    const forwarded = this.#context.forwarding.forward(head, route, target, {
-      webSocket: false,
-      nowEpochMs: this.#context.epochMs(),
-      lastIds: client.lastIds,
-    })
-    if (forwarded === null) return this.#answer(proxyFailed(null), 'error')
-    const refusal = refuseWebSocketEvents(target, forwarded.headers, forwarded.trusted)
-    if (refusal !== null) return this.#answer(refusal, 'error')
-    this.#session = new HttpSession(this.#context.settings, route, target, forwarded.gripActive)
-    const { method } = head
-    const { path, headers } = forwarded
-    const body = client.bodyFor(target)
-    const { traffic } = this.#slot
-    if (traffic !== null) this.#client.countRequest(traffic, { method, path, headers }, this.#targetIndex === 0)
-    this.#backend = this.#context.backend.request(
-      { target, method, path, headers, body, routePathBeg: route.pathBeg },
-      this,
-    )
-  }
-
-  #exhausted(): HttpAnswer {
-    return this.#session === null ? proxyFailed(null) : this.#session.handleTargetsExhausted()
-  }
-
-  #proxyFailed(failure: BackendFailure): HttpAnswer {
-    if (failsOver(failure) || this.#session === null) return this.#exhausted()
-    return this.#session.handleFailure(failure.kind)
+    const answer = this.#client.askNext(this.#context, this.#slot.traffic, this)
+    if (answer !== null) this.#answer(answer, 'error')
   }
 
   #handleData(chunk: Buffer): boolean {
@@ -383,7 +344,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     if (this.#client.isHead || hasNoBody(this.#received.head.status)) return
     this.#state = State.Relaying
     this.#writer = startRelay(this.#relay(), () => {
-      this.#backend?.resume()
+      this.#client.backend?.resume()
     })
   }
 
@@ -416,84 +377,51 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   // GRIP.
 
   #overflow(): boolean {
-    const { status, reason, headers } = this.#received.head
-    const verdict = (this.#session as HttpSession).handleOverflow({ status, reason, headers })
-    if (verdict.kind === 'answer') {
-      this.#refuseAnswer(verdict.answer)
+    const writer = startStreamed(this.#grip(), () => {
+      if (this.#isWhole) this.#decideStreamed()
+      else this.#client.backend?.resume()
+    })
+    if (!(writer instanceof HttpWriter)) {
+      this.#refuseAnswer(writer)
       return true
     }
-    const { code, headers: kept } = verdict.head
     this.#state = State.Streaming
-    const shown = this.#client.crossOrigin?.crossOrigin.streamed(kept) ?? kept
-    const head = { status: code, reason: verdict.head.reason, headers: relayedHeaders(shown.flat()) }
-    const writer = new HttpWriter(this.#slot, null, () => {
-      if (this.#isWhole) this.#decide(true)
-      else this.#backend?.resume()
-    })
     this.#writer = writer
-    this.#slot.traffic?.wholeAnswer({ status: code, reason: head.reason, headers: kept }, this.#received.bodyBytes)
-    return writer.start(head, this.#received.takeBody())
+    return !writer.isPending
   }
 
-  #decide(isStreamed: boolean): void {
-    const { status, reason, headers } = this.#received.head
-    const body = isStreamed ? EMPTY_BYTES : this.#received.takeBody()
-    const verdict = (this.#session as HttpSession).handleWhole({ status, reason, headers, body }, isStreamed)
-    if (isStreamed) this.#decideStreamed(verdict)
-    else this.#decideWhole(verdict)
-  }
-
-  #decideWhole(verdict: InstructVerdict): void {
-    switch (verdict.kind) {
+  #decide(): void {
+    const ending = endingOf(this.#grip())
+    switch (ending.kind) {
       case 'answer':
-        return this.#answer(verdict.answer, verdict.failed ? 'error' : 'relayed')
-      case 'end-stream': {
-        tellGoneAtOnce(this.#context, verdict.instruct, this.#record())
-        const answer = answerOf(streamedInstruct(verdict.instruct, this.#client))
-        return this.#write({ ...answer, body: Buffer.concat([answer.body, verdict.text]) }, 'relayed')
-      }
+        return this.#answer(ending.answer, ending.failed ? 'error' : 'relayed')
+      case 'stream':
+        return this.#write(ending.answer, 'relayed')
       case 'hold':
-        // Nothing can follow the head of an answer to HEAD.
-        if (this.#client.isHead) return this.#answer(answerOf(verdict.instruct), 'relayed')
-        return this.#hold(verdict, false)
+        return this.#leaveTo(ending.begin)
     }
   }
 
-  #decideStreamed(verdict: InstructVerdict): void {
-    const writer = this.#writer as HttpWriter
-    if (verdict.kind === 'hold') return this.#hold(verdict, true)
-    if (verdict.kind === 'end-stream') {
-      tellGoneAtOnce(this.#context, verdict.instruct, this.#record())
-      if (verdict.text.length > 0) writer.write(verdict.text)
-      this.#slot.traffic?.clientSent(verdict.text.length)
-    }
-    if (verdict.kind === 'answer' && verdict.failed) this.#appendFailure(verdict.answer)
-    this.#endRelay()
+  #decideStreamed(): void {
+    const begin = afterStreamed(this.#grip(), this.#writer as HttpWriter)
+    if (begin === null) this.#endRelay()
+    else this.#leaveTo(begin)
   }
 
-  /** Debug mode shows behind a body that had begun what would have been the answer instead of it. */
-  #appendFailure(answer: HttpAnswer): void {
-    if (!(this.#session as HttpSession).debug) return
-    ;(this.#writer as HttpWriter).write(Buffer.concat([Buffer.from('\n\n'), answer.body]))
-  }
-
-  #hold(verdict: InstructVerdict & { kind: 'hold' }, isStreamed: boolean): void {
-    // Looks at the upload, which the end of the exchange closes.
-    const begin = prepareHold(this.#shared, this.#slot, this.#answered(), verdict, isStreamed)
+  /** The connection is the hold's from now on. */
+  #leaveTo(begin: BeginHold): void {
     this.#end()
     begin()
   }
 
-  #answered(): AnsweredRequest {
-    const session = this.#session as HttpSession
-    return { client: this.#client, session, record: this.#record() }
+  #grip(): GripAnswer {
+    return { shared: this.#shared, client: this.#client, slot: this.#slot, received: this.#received }
   }
 
   // The end.
 
   #refuseAnswer(answer: HttpAnswer): void {
-    this.#backend?.abort()
-    this.#backend = null
+    this.#client.abort()
     this.#answer(answer, 'error')
   }
 
@@ -524,8 +452,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   #end(): void {
     if (this.#state === State.Ended) return
     this.#state = State.Ended
-    this.#backend?.abort()
-    this.#backend = null
+    this.#client.abort()
     this.#closeUpload()
     this.#shared.open.delete(this)
   }
@@ -538,17 +465,8 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     }
   }
 
-  #target(): Target {
-    return (this.#client.route as Route).targets[this.#targetIndex] as Target
-  }
-
   #access(status: number, bytes: number, outcome: string): void {
-    reportAccess(this.#context, this.#record(), status, bytes, outcome)
-  }
-
-  /** Without the body. */
-  #record(): RequestRecord {
-    return this.#client.record(this.#client.route?.targets[this.#targetIndex] ?? null)
+    reportAccess(this.#context, this.#client.record(), status, bytes, outcome)
   }
 }
 
