@@ -3,18 +3,18 @@
  */
 import { treeCpuSeconds } from '../process-tree.js'
 import type { Server, ServerKind } from '../servers/server.js'
-import { errorsOf, lostOf, roleOf, withClient, withServer } from './work.js'
+import { errorsOf, lostOf, roleOf, warmUp, withClient, withServer } from './work.js'
 import type { Environment, Measure } from './work.js'
 
 /** The load client opens 32 at a time. */
-const COUNT = 6_000
+const COUNT = 12_000
 const COUNT_QUICK = 1_000
 
 export function opening(kind: ServerKind, environment: Environment): Promise<Measure> {
   const count = environment.quick ? COUNT_QUICK : COUNT
   return withServer(kind, environment, async (server) => {
     const args = [...roleOf(server, 'ws'), '--channel=open']
-    const warm = await withClient([...args, `--ws=${count}`], (client) => Promise.resolve(client.ready))
+    await warm(server, environment, [...args, `--ws=${count}`])
     // Not even the closings of the warm ones are to be counted.
     await untilQuiet(server)
     return withClient([...args, '--ws=1'], async (client) => {
@@ -32,10 +32,22 @@ export function opening(kind: ServerKind, environment: Environment): Promise<Mea
         p99: null,
         clientCores: null,
         remarks: lost,
-        faults: [...errorsOf(warm.errors), ...errorsOf(ready.errors)],
+        faults: errorsOf(ready.errors),
       }
     })
   })
+}
+
+/** As for round trips, where the server opens and closes at will; else by as many as are measured. */
+async function warm(server: Server, { warmUnits, warmSeconds }: Environment, args: readonly string[]): Promise<void> {
+  if (server.roles.open === undefined) return withClient(args, () => Promise.resolve())
+  await withClient([...roleOf(server, 'open'), '--opens=32'], (client) =>
+    warmUp(
+      warmUnits,
+      () => client.run({ seconds: warmSeconds }),
+      ({ delivered }) => delivered,
+    ),
+  )
 }
 
 const SAMPLE_MS = 250
