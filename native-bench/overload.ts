@@ -23,6 +23,8 @@ const SAMPLE_MS = 500
 /** Slow receivers stay slow for longer than publishers publish: what waits inside the gateway by then is delivered later. */
 const SLOW_TIMES = 1.5
 const QUIET_SECONDS = 5
+/** Messages. What waits in a publisher goes on coming after it was told to stop: little may, or its end is not the end. */
+const PUBLISHER_QUEUE = 50
 const PROBE_SECONDS = 0.1
 const PROBE_RATE = 20
 /** A latency is normal up to so many times the 99th percentile before the overload, and never below this. */
@@ -82,7 +84,7 @@ async function overloadServer(
   const size = `--size=${MESSAGE_BYTES}`
   const receivers = await open(...ws, `--ws=${WEBSOCKETS}`, `--slow=${SLOW_WEBSOCKETS}`, `--streams=${STREAMS}`, size)
   const publishers = {
-    PUSH: await open(...push, '--for-both', size),
+    PUSH: await open(...push, '--for-both', `--publish-queue=${PUBLISHER_QUEUE}`, size),
     HTTP: await open(...http, '--for-both', '--publish-items=10', '--publish-connections=8', size),
   }
   say('normal latency')

@@ -12,6 +12,7 @@
  *             --ws-path=… --stream-path=… --poll-path=… --idle-path=…, --idle-channels=N; --nats, --subprotocol=NAME,
  *             --slow=N
  * Publisher:  --publish=KIND (publisher.h) --publish-port=N --publish-items=N --publish-connections=N --tnetstring
+ *             --publish-queue=N: publisher.h
  *             --for-both: items for WebSockets and for streams, whatever receivers there are here
  * Trips:      --echo=N or --requests=N or --opens=N (trips.h), --path=…
  * All:        --port=N --channel=NAME --channels=N --size=BYTES
@@ -110,6 +111,8 @@ static bool take_publisher_option(const char *name, const char *value)
         publishing.items = number(value);
     else if (strcmp(name, "publish-connections") == 0)
         publishing.connections = number(value);
+    else if (strcmp(name, "publish-queue") == 0)
+        publishing.queue = number(value);
     else if (strcmp(name, "tnetstring") == 0)
         publishing.tnetstring = true;
     else if (strcmp(name, "for-both") == 0)

@@ -91,10 +91,16 @@ struct publisher *publish_zmq_open(const struct publisher_options *options)
     int on = 1;
     int linger_ms = 0;
     int unlimited = 0;
+    int small_buffer = 16384;
     zmq_setsockopt(publisher->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
     if (publisher->is_pub) {
         zmq_setsockopt(publisher->socket, ZMQ_XPUB_NODROP, &on, sizeof on);
         zmq_setsockopt(publisher->socket, ZMQ_RCVHWM, &unlimited, sizeof unlimited);
+    }
+    if (options->queue > 0) {
+        int queue = (int)options->queue;
+        zmq_setsockopt(publisher->socket, ZMQ_SNDHWM, &queue, sizeof queue);
+        zmq_setsockopt(publisher->socket, ZMQ_SNDBUF, &small_buffer, sizeof small_buffer);
     }
     char address[64];
     snprintf(address, sizeof address, "tcp://127.0.0.1:%u", options->port);

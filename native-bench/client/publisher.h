@@ -31,6 +31,8 @@ struct publisher_options {
     unsigned channel_count;
     /* Of the content, the line end of streams included. */
     size_t message_bytes;
+    /* Messages that wait in a ZeroMQ PUSH at most, with a small socket buffer behind them; 0: as ZeroMQ has it. */
+    unsigned queue;
 };
 
 struct publisher {
