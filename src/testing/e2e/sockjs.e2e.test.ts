@@ -108,10 +108,18 @@ test('a large message and a close by the backend', async () => {
 test('a poll that breaks off tells the backend', async () => {
   const path = '/sockjs/0/broken'
   await ask(`${path}/xhr?channel=broken`)
-  const client = await RawClient.connect(gateway.ports.http)
-  await client.send(`POST ${path}/xhr HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`)
-  expect(await ask(`${path}/xhr`)).toMatch(/c\[2010|^$/)
-  client.destroy()
+  // Two polls at once: the one that comes second is refused, whichever that is, and the other waits.
+  const polls = [0, 1].map(async () => {
+    const client = await RawClient.connect(gateway.ports.http)
+    await client.send(`POST ${path}/xhr HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`)
+    return client
+  })
+  const clients = await Promise.all(polls)
+  const answers = clients.map(async (client, index) => ({ index, body: (await client.readAnswer()).body.toString() }))
+  for (const answer of answers) answer.catch(() => undefined)
+  const refused = await Promise.race(answers)
+  expect(refused.body).toMatch(/^c\[2010/)
+  for (const client of clients) client.destroy()
   await told('channel=broken', 'DISCONNECT\r\n')
   expect(await ask(`${path}/xhr_send`, '["x"]')).toBe('404 Not Found\n')
 })
