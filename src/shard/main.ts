@@ -374,11 +374,10 @@ class Shard {
     }
   }
 
-  /** All shards find the same; one says what is wrong. */
+  /** Of the backends that this shard has asked: each shard speaks for itself. */
   #reloadClientCertificates(): void {
-    const faults = this.#backend.reloadCertificates()
-    if (this.#start.shard !== 0) return
-    for (const fault of faults) this.#log.log.error(`client certificate stays as it is: ${fault}`)
+    for (const fault of this.#backend.reloadCertificates())
+      this.#log.log.error(`client certificate stays as it is: ${fault}`)
   }
 
   #attach(app: uWS.TemplatedApp, ssl: boolean): void {

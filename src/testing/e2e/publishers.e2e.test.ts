@@ -12,6 +12,7 @@ import type { Item, ItemEncoding } from '../publish.js'
 import { RawClient } from '../raw-client.js'
 import { onePerShard, withoutClients } from '../shards.js'
 import { StreamClient } from '../stream-client.js'
+import { poll } from '../wait.js'
 import { WsClient } from '../ws-client.js'
 
 const PYTHON = '/usr/bin/python3'
@@ -264,7 +265,15 @@ describe('ZeroMQ PUB that the shards connect to', () => {
     const client = await openStream('direct-again', connecting)
     await publisher.subscribedTo('direct-again')
     publisher.close()
-    ;({ publisher } = await PubPublisher.bind(Number(spec.split(':').pop())))
+    // ZeroMQ lets go of the port a moment later.
+    publisher = await poll(
+      () =>
+        PubPublisher.bind(Number(spec.split(':').pop())).then(
+          ({ publisher: bound }) => bound,
+          () => undefined,
+        ),
+      () => 'the port again',
+    )
     await publisher.subscribedTo('direct-again')
     await publisher.publish(streamItem('direct-again', 'back'))
     await client.waitForText('back')
