@@ -90,6 +90,7 @@ describe('as pushpin-publish takes them', () => {
     [['chan', 'hi', '--code='], 'Error: failed to parse code: cannot parse integer from empty string'],
     [['chan', 'hi', '--code=70000'], 'Error: failed to parse code: number too large to fit in target type'],
     [['chan', 'hi', '-H', 'bad'], 'Error: header must be in the form "name: value"'],
+    [['chan', 'hi', '-H', 'A: b\r\nX: c'], 'Error: header must not contain line breaks'],
     [['chan', 'hi', '-M', 'bad'], 'Error: meta must be in the form "name=value"'],
     [['chan', 'hi', '-u', 'a:b', '-B', 'c'], 'Error: only one authentication method can be specified'],
     [[], 'error: the following required arguments were not provided:\n  <channel>'],
