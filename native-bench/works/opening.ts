@@ -3,7 +3,7 @@
  */
 import { treeCpuSeconds } from '../process-tree.js'
 import type { Server, ServerKind } from '../servers/server.js'
-import { errorsOf, lostOf, roleOf, warmUp, withClient, withServer } from './work.js'
+import { errorsOf, lostOf, measureCpu, roleOf, warmUp, withClient, withServer } from './work.js'
 import type { Environment, Measure } from './work.js'
 
 /** The load client opens 32 at a time. */
@@ -18,12 +18,9 @@ export function opening(kind: ServerKind, environment: Environment): Promise<Mea
     // Not even the closings of the warm ones are to be counted.
     await untilQuiet(server)
     return withClient([...args, '--ws=1'], async (client) => {
-      const cpuBefore = treeCpuSeconds(server.program.pid)
       const startedMs = performance.now()
-      const ready = await client.open(count)
+      const { result: ready, cpuSeconds } = await measureCpu(server, () => client.open(count))
       const seconds = (performance.now() - startedMs) / 1000
-      server.program.assertAlive()
-      const cpuSeconds = treeCpuSeconds(server.program.pid) - cpuBefore
       const lost = lostOf(ready, count + 1)
       return {
         cost: (cpuSeconds * 1e6) / count,

@@ -138,13 +138,13 @@ export async function warmUp(
   }
 }
 
-export interface CpuMeasure {
-  readonly result: Result
+export interface CpuMeasure<T = Result> {
+  readonly result: T
   readonly cpuSeconds: number
 }
 
 /** The CPU time that the server and all its processes take for `phase`, which must leave nothing under way. */
-export async function measureCpu(server: Server, phase: () => Promise<Result>): Promise<CpuMeasure> {
+export async function measureCpu<T>(server: Server, phase: () => Promise<T>): Promise<CpuMeasure<T>> {
   server.program.assertAlive()
   const before = treeCpuSeconds(server.program.pid)
   const result = await phase()

@@ -1,9 +1,8 @@
 /**
  * Requests to HTTP backends, over undici's dispatch.
  *
- * A backend's failure is a value (BackendFailure), classified as the
- * routes' failover and the WebSocket-over-HTTP retry need it; nothing here throws at its caller, and no handler is
- * called before request() has returned.
+ * A backend's failure is a value (BackendFailure), classified as the routes' failover and the WebSocket-over-HTTP retry
+ * need it; nothing here throws at its caller, and no handler is called before request() has returned.
  *
  * Silent backends are found by our deadlines, not by undici's time-outs: those make a timer object for each request and
  * keep it for half a second, which was a third of all that outlived a scavenge.

@@ -163,8 +163,9 @@ export class ConnectError extends Error {
 }
 
 function makeConnector(target: Target, certificate: ClientCertificate | Error): Connector {
-  let connect: Connector | Error
   const blocked = policyFault(target)
+  if (blocked !== null) return failing(new ConnectError(FailureKind.Policy, blocked))
+  let connect: Connector
   try {
     if (certificate instanceof Error) throw certificate
     connect = buildConnector({
@@ -174,26 +175,21 @@ function makeConnector(target: Target, certificate: ClientCertificate | Error): 
       ...certificate,
     })
   } catch (error) {
-    connect = error as Error
+    return failing(new ConnectError(FailureKind.Tls, error as Error))
   }
   return (options, callback) => {
-    if (blocked !== null) {
-      const failure = new ConnectError(FailureKind.Policy, blocked)
-      setImmediate(() => {
-        callback(failure, null)
-      })
-      return
-    }
-    if (connect instanceof Error) {
-      const failure = new ConnectError(FailureKind.Tls, connect)
-      setImmediate(() => {
-        callback(failure, null)
-      })
-      return
-    }
     connect(options, (error: Error | null, socket) => {
       if (error === null) callback(null, socket)
       else callback(new ConnectError(connectFailureKind(error, target.ssl), error), null)
+    })
+  }
+}
+
+/** No connection is ever made. */
+function failing(failure: ConnectError): Connector {
+  return (_options, callback) => {
+    setImmediate(() => {
+      callback(failure, null)
     })
   }
 }

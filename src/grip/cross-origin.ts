@@ -3,7 +3,7 @@
  * JSON-P. Sessions of routes without it have none of this.
  */
 import type { Header } from '../wire/publish-types.js'
-import { headerPairs, removeHeaders } from '../wire/headers.js'
+import { headerPairs, withoutConnectionHeaders } from '../wire/headers.js'
 import { type CorsRequest, corsRequest, withCors } from './cors.js'
 import type { HttpAnswer } from './http-session.js'
 import type { JsonpCall } from './jsonp-request.js'
@@ -26,14 +26,14 @@ export class CrossOrigin {
   /** The head of a relayed answer: `head` is the backend's own, and what comes out may still have its Date and length. */
   relayed(head: WrappedHead): WrappedHead {
     if (this.#call !== null) return { status: 200, reason: 'OK', headers: [...SCRIPT_TYPE, ...mirrored(head.headers)] }
-    return { ...head, headers: withCors(this.#cors, ofTheAnswer(head.headers)) }
+    return { ...head, headers: withCors(this.#cors, withoutConnectionHeaders(head.headers)) }
   }
 
   /** The script that a relayed body goes through, begun; null: it goes as it is. */
   script(head: WrappedHead): { readonly start: Buffer; readonly rest: JsonpScript } | null {
     if (this.#call === null) return null
     const rest = new JsonpScript(this.#call)
-    return { start: rest.start({ ...head, headers: ofTheAnswer(head.headers) }), rest }
+    return { start: rest.start({ ...head, headers: withoutConnectionHeaders(head.headers) }), rest }
   }
 
   /** An error of the gateway's, which says its length in the script. */
@@ -66,12 +66,6 @@ export class CrossOrigin {
 
 const SCRIPT = 'application/javascript'
 const SCRIPT_TYPE = ['Content-Type', SCRIPT]
-
-const OF_THE_CONNECTION = new Set(['connection', 'keep-alive', 'content-encoding', 'transfer-encoding'])
-
-function ofTheAnswer(headers: readonly string[]): string[] {
-  return removeHeaders(headers, (name) => OF_THE_CONNECTION.has(name))
-}
 
 function mirrored(headers: readonly string[]): string[] {
   return headerPairs(headers)

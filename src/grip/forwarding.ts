@@ -7,7 +7,7 @@
 import { canonicalAddress, isAddress } from '../base/ip.js'
 import type { Settings, XffRule } from '../config/types.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
-import { headerValue, trimBlanks } from '../wire/headers.js'
+import { headerValue, removeHeaders, trimBlanks } from '../wire/headers.js'
 import { type JwtKey, Signer, decodeSigningKey, decodeVerifyingKey, verifyToken } from '../wire/jwt.js'
 import type { Header } from '../wire/publish-types.js'
 import { type GripLast, gripLastHeaders } from './hold-channels.js'
@@ -206,11 +206,7 @@ export class Forwarding {
     if (forwarded === null) return null
     const isDropped = (name: string): boolean =>
       target.kind === TargetKind.Zhttp ? NOT_FOR_WORKERS.has(name) : HANDSHAKE.has(name)
-    const headers: string[] = []
-    for (let index = 0; index < forwarded.headers.length; index += 2) {
-      const name = forwarded.headers[index] as string
-      if (!isDropped(name.toLowerCase())) headers.push(name, forwarded.headers[index + 1] as string)
-    }
+    const headers = removeHeaders(forwarded.headers, isDropped)
     if (target.kind === TargetKind.Zhttp) headers.push('Upgrade', 'websocket')
     if (!route.noGrip) headers.push('Sec-WebSocket-Extensions', 'grip')
     return { ...forwarded, headers }

@@ -28,26 +28,34 @@ function copyOf(item: PublishItem): PublishItem {
   }
 }
 
-/** Items of one session that wait behind one whose filter is asking. */
-export class KeptItems {
-  #items: PublishItem[] = []
+/** Items of one session that wait, first in, first out: behind one whose filter is asking, unless something else is said. */
+export class KeptItems<Item extends PublishItem = PublishItem> {
+  protected items: Item[] = []
+  readonly #max: number
 
-  get size(): number {
-    return this.#items.length
+  constructor(max = FILTER_QUEUE_ITEMS_MAX) {
+    this.#max = max
   }
 
-  /** False: there is no room. */
+  get size(): number {
+    return this.items.length
+  }
+
+  /** One of that kind. False: there is no room. */
   add(item: PublishItem): boolean {
-    if (this.#items.length >= FILTER_QUEUE_ITEMS_MAX) return false
-    this.#items.push(keptItem(item))
+    if (this.items.length >= this.#max) return false
+    this.items.push(keptItem(item) as Item)
     return true
   }
 
-  shift(): PublishItem | null {
-    return this.#items.shift() ?? null
+  shift(): Item | null {
+    return this.items.shift() ?? null
   }
 
-  clear(): void {
-    this.#items = []
+  /** How many there were. */
+  clear(): number {
+    const { length } = this.items
+    this.items = []
+    return length
   }
 }

@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer'
 import { WS_REJECT_BYTES_MAX } from '../base/limits.js'
 import { gripExtensionEntry, parseGripExtension, parseInteger } from '../wire/header-params.js'
+import { removeHeaders } from '../wire/headers.js'
 import type { Header } from '../wire/publish-types.js'
 import type { WsClientEffect } from './ws-effects.js'
 
@@ -105,10 +106,7 @@ export function acceptEffect(response: WsResponse): WsClientEffect {
 
 /** Headers of the answer to OPEN as those of a 101, for statistics: without what speaks to the gateway. Flat. */
 export function openedHeaders(headers: readonly string[]): string[] {
-  return headers.filter((_, index) => {
-    const key = (headers[index - (index % 2)] as string).toLowerCase()
-    return key !== 'content-length' && !PRIVATE.has(key) && !isSetMeta(key)
-  })
+  return removeHeaders(headers, (key) => key === 'content-length' || PRIVATE.has(key) || isSetMeta(key))
 }
 
 /** The 101, from the backend's own. */

@@ -3,21 +3,23 @@
  * subscriber, when the last one has left (a long poll's channel lingers), and in between when their number has changed,
  * or when the time to live of what was told is three quarters over.
  */
+import { RefreshRing, type RingMember } from '../base/refresh-ring.js'
 import type { SubMode } from '../link/statistics.js'
 import { type SubPacket, StatsType } from '../wire/stats-packet.js'
 
-class Subscribed {
+class Subscribed implements RingMember<Subscribed> {
+  nextLinked: Subscribed | null = null
+  previousLinked: Subscribed | null = null
+  ringPlace = -1
   readonly mode: SubMode
   readonly channel: string
-  readonly bucket: number
   subscribers = 0
   /** When it ends if nobody comes back; null: it has subscribers. */
   lingersUntilMs: number | null = null
 
-  constructor(mode: SubMode, channel: string, bucket: number) {
+  constructor(mode: SubMode, channel: string) {
     this.mode = mode
     this.channel = channel
-    this.bucket = bucket
   }
 }
 
@@ -26,19 +28,16 @@ export class SubscriberBook {
   readonly #lingerMs: number
   readonly #emit: (packet: SubPacket) => void
   readonly #byKey = new Map<string, Subscribed>()
-  /** One of them is told every second. */
-  readonly #buckets: readonly Set<Subscribed>[]
+  readonly #ring: RefreshRing<Subscribed>
   readonly #changed = new Set<Subscribed>()
   readonly #lingering = new Set<Subscribed>()
-  #nextBucket = 0
-  #dueBucket = 0
 
   /** Seconds. */
   constructor(ttl: number, linger: number, emit: (packet: SubPacket) => void) {
     this.#ttl = ttl
     this.#lingerMs = linger * 1000
     this.#emit = emit
-    this.#buckets = Array.from({ length: Math.max(1, Math.floor((ttl * 3) / 4)) }, () => new Set<Subscribed>())
+    this.#ring = new RefreshRing(ttl)
   }
 
   handleChange(mode: SubMode, channel: string, change: number, nowMs: number): void {
@@ -63,19 +62,16 @@ export class SubscriberBook {
       if (nowMs >= (subscribed.lingersUntilMs ?? Number.POSITIVE_INFINITY)) this.#end(subscribed)
     }
     for (const subscribed of this.#changed) this.#tell(subscribed)
-    for (const subscribed of this.#buckets[this.#dueBucket] ?? []) {
+    for (const subscribed of this.#ring.turn()) {
       if (subscribed.lingersUntilMs === null && !this.#changed.has(subscribed)) this.#tell(subscribed)
     }
     this.#changed.clear()
-    this.#dueBucket = (this.#dueBucket + 1) % this.#buckets.length
   }
 
   #add(key: string, mode: SubMode, channel: string): Subscribed {
-    const bucket = this.#nextBucket
-    this.#nextBucket = (bucket + 1) % this.#buckets.length
-    const subscribed = new Subscribed(mode, channel, bucket)
+    const subscribed = new Subscribed(mode, channel)
     this.#byKey.set(key, subscribed)
-    this.#buckets[bucket]?.add(subscribed)
+    this.#ring.add(subscribed)
     return subscribed
   }
 
@@ -86,9 +82,9 @@ export class SubscriberBook {
   }
 
   #end(subscribed: Subscribed): void {
-    const { mode, channel, bucket } = subscribed
+    const { mode, channel } = subscribed
     this.#byKey.delete(`${mode} ${channel}`)
-    this.#buckets[bucket]?.delete(subscribed)
+    this.#ring.delete(subscribed)
     this.#changed.delete(subscribed)
     this.#lingering.delete(subscribed)
     this.#emit({ type: StatsType.Sub, mode, channel, subscription: null })

@@ -10,12 +10,11 @@ import type { Instruct } from '../wire/instruct-types.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
 import type { ShardContext } from './context.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
-import { type LinkOrigin, linkOriginOf, linkRequests, reportLink } from './link-request.js'
+import { type LinkOrigin, linkRequests, linkTraffic, originOf, reportLink } from './link-request.js'
 import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
 import { type RequestRecord, reportAccess } from './request-record.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
-import type { RouteTraffic } from './route-traffic.js'
 
 /** Kept as long as the hold lives. */
 export interface GoneLink {
@@ -24,10 +23,9 @@ export interface GoneLink {
 }
 
 /** That of the hold's first answer; null: it has none. */
-export function goneLinkOf({ goneLink }: Instruct, { head, route, target }: RequestRecord): GoneLink | null {
-  if (goneLink === null || route === null || target === null) return null
-  const origin = linkOriginOf(head, route, target)
-  return { origin, uri: resolveLink(origin.uri, goneLink.uri) ?? '' }
+export function goneLinkOf({ goneLink }: Instruct, record: RequestRecord): GoneLink | null {
+  const origin = goneLink === null ? null : originOf(record)
+  return goneLink === null || origin === null ? null : { origin, uri: resolveLink(origin.uri, goneLink.uri) ?? '' }
 }
 
 /** `onOver`: the backend has answered, or cannot be told. Not called before tellGone has returned. */
@@ -81,22 +79,16 @@ class GoneCall implements BackendHandler {
     this.#send()
   }
 
-  /** For statistics; null: they are not wanted. */
-  get #traffic(): RouteTraffic | null {
-    const { report } = this.#context
-    return report.wantsTraffic ? report.traffic(statsRouteOf(this.#link.origin.route)) : null
-  }
-
   #send(): void {
     const next = this.#attempts.shift()
     if (next !== undefined) {
-      this.#traffic?.serverRequest(next)
+      linkTraffic(this.#context, this.#link.origin)?.serverRequest(next)
       this.#backend = this.#context.backend.request(next, this)
     } else setImmediate(() => this.#over('it leads nowhere'))
   }
 
   handleHead(status: number, reason: string, headers: string[]): void {
-    this.#traffic?.serverAnswer({ status, reason, headers })
+    linkTraffic(this.#context, this.#link.origin)?.serverAnswer({ status, reason, headers })
     this.#status = status
   }
 

@@ -22,7 +22,7 @@ import { filteredContent, patchedBody } from './filtered-content.js'
 import { type GoneLink, GoneWait, tellGone } from './gone-link.js'
 import type { HttpShared, OpenHttp } from './http-shared.js'
 import { type AnswerOptions, writeAnswer } from './http-writer.js'
-import { linkOriginOf } from './link-request.js'
+import { originOf } from './link-request.js'
 import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
 import { type RequestRecord, reportAccess, reportSubscribed } from './request-record.js'
@@ -136,10 +136,8 @@ export class HeldResponse
   }
 
   linkPlace(): LinkPlace | null {
-    const { head, route, target } = this.#start.record
-    if (route === null || target === null) return null
-    const origin = linkOriginOf(head, route, target)
-    return { origin, uri: origin.uri }
+    const origin = originOf(this.#start.record)
+    return origin === null ? null : { origin, uri: origin.uri }
   }
 
   handleFiltered(item: PublishItem, subscription: Subscription, filtered: Filtered | HttpFilterFailure): void {

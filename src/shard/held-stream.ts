@@ -33,7 +33,7 @@ import { writeHeaders } from './native-headers.js'
 import { statsRouteOf } from './match-route.js'
 import type { Report } from './report.js'
 import { type RequestRecord, reportAccess, reportSubscribed } from './request-record.js'
-import { type LinkOrigin, linkOriginOf } from './link-request.js'
+import { type LinkOrigin, originOf } from './link-request.js'
 import type { ResponseSlot, SlotOwner } from './response-slot.js'
 import { type LinkedStream, StreamLink } from './stream-link.js'
 
@@ -276,10 +276,10 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
   }
 
   #linkOf({ instruct, record, filters }: Opening): StreamLink | null {
-    const { head, route, target } = record
-    if (instruct.nextLink === null || route === null || target === null) return null
+    const origin = instruct.nextLink === null ? null : originOf(record)
+    if (origin === null) return null
     this.#shared.context.counters.add('updatable_holds', 1)
-    return new StreamLink(this.#shared, this, linkOriginOf(head, route, target), instruct, filters?.debug ?? false)
+    return new StreamLink(this.#shared, this, origin, instruct, filters?.debug ?? false)
   }
 
   #start(instruct: Instruct): Buffer {
@@ -406,8 +406,4 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
 
 function asksBackend({ channels }: Instruct): boolean {
   return channels.some(({ filters }) => filterStackOf(filters).asksBackend)
-}
-
-function originOf({ head, route, target }: RequestRecord): LinkOrigin | null {
-  return route === null || target === null ? null : linkOriginOf(head, route, target)
 }

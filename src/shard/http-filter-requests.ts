@@ -32,6 +32,7 @@ import { PublishLimiter } from '../grip/publish-limiter.js'
 import type { Counters } from '../link/counters.js'
 import { headerValue } from '../wire/headers.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
+import { LimiterPulse } from './limiter-pulse.js'
 
 export interface HttpFilterRequestsOptions {
   /** Each has an equal part of the rate, as it has of the clients. */
@@ -55,45 +56,26 @@ export interface HttpFilterCall {
 export class HttpFilterRequests {
   readonly #options: HttpFilterRequestsOptions
   readonly #limiter: PublishLimiter<HttpFilterRequest>
-  #timer: NodeJS.Timeout | null = null
-  #isScheduled = false
-  #isClosed = false
+  /** What begins together takes turns from the first request on. */
+  readonly #pulse: LimiterPulse
 
   constructor(options: HttpFilterRequestsOptions) {
     this.#options = options
     this.#limiter = new PublishLimiter({ rate: HTTP_FILTER_RATE / options.shards, hwm: -1 }, (request) =>
       request.start(),
     )
+    this.#pulse = new LimiterPulse(this.#limiter)
   }
 
   add(call: HttpFilterCall): HttpFilterRequest {
     const request = new HttpFilterRequest(this.#options, call)
-    if (this.#limiter.add(call.url, request, 1)) this.#schedule()
+    if (this.#limiter.add(call.url, request, 1)) this.#pulse.schedule()
     else request.refuse()
     return request
   }
 
   close(): void {
-    this.#isClosed = true
-    if (this.#timer !== null) clearTimeout(this.#timer)
-  }
-
-  /** At the end of the turn: what begins together takes turns from the first request on. */
-  #schedule(): void {
-    if (this.#isScheduled || this.#isClosed) return
-    this.#isScheduled = true
-    setImmediate(() => {
-      this.#run()
-    })
-  }
-
-  #run(): void {
-    if (this.#isClosed) return
-    this.#isScheduled = this.#limiter.run()
-    if (!this.#isScheduled) return
-    this.#timer = setTimeout(() => {
-      this.#run()
-    }, this.#limiter.intervalMs)
+    this.#pulse.close()
   }
 }
 

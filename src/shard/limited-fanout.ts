@@ -12,6 +12,7 @@ import { type Receiver, ReceiverKind } from '../grip/receiver.js'
 import type { Channel, Subscription } from '../grip/subscriptions.js'
 import type { Counters } from '../link/counters.js'
 import type { HttpResponseFormat, HttpStreamFormat, PublishItem, WsMessageFormat } from '../wire/publish-types.js'
+import { LimiterPulse } from './limiter-pulse.js'
 
 export interface LimitedFanoutOptions {
   /** Of the whole gateway; `rate` above 0. */
@@ -33,15 +34,14 @@ interface Delivery {
 export class LimitedFanout {
   readonly #options: LimitedFanoutOptions
   readonly #limiter: PublishLimiter<Delivery>
-  #timer: NodeJS.Timeout | null = null
-  #isScheduled = false
-  #isClosed = false
+  readonly #pulse: LimiterPulse
 
   constructor(options: LimitedFanoutOptions) {
     this.#options = options
     const { rate, hwm, shards } = options
     const limits = { rate: rate / shards, hwm: hwm > 0 ? Math.max(Math.floor(hwm / shards), 1) : -1 }
     this.#limiter = new PublishLimiter(limits, (delivery) => this.#perform(delivery))
+    this.#pulse = new LimiterPulse(this.#limiter)
   }
 
   deliver(channel: Channel, item: PublishItem): void {
@@ -49,12 +49,11 @@ export class LimitedFanout {
     if (httpResponse !== null) this.#add(channel.responses, item, httpResponse.body.length)
     if (httpStream !== null) this.#add(channel.streams, item, httpStream.content.length)
     if (wsMessage !== null) this.#add(channel.ws, item, wsMessage.content.length)
-    this.#schedule()
+    this.#pulse.schedule()
   }
 
   close(): void {
-    this.#isClosed = true
-    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#pulse.close()
   }
 
   #add(subscriptions: readonly Subscription[], item: PublishItem, bytes: number): void {
@@ -77,24 +76,6 @@ export class LimitedFanout {
     counters.add('drop_rate', count)
     const where = route === '' ? '' : ` for route ${route}`
     log.warn({ receivers: count }, `exceeded publish hwm (${String(hwm)})${where}, dropping message`)
-  }
-
-  /** Never at once: a delivery is never made inside a callback of uWebSockets.js. */
-  #schedule(): void {
-    if (this.#isScheduled || this.#isClosed) return
-    this.#isScheduled = true
-    setImmediate(() => {
-      this.#run()
-    })
-  }
-
-  #run(): void {
-    if (this.#isClosed) return
-    this.#isScheduled = this.#limiter.run()
-    if (!this.#isScheduled) return
-    this.#timer = setTimeout(() => {
-      this.#run()
-    }, this.#limiter.intervalMs)
   }
 
   #perform({ subscription, item }: Delivery): boolean {

@@ -12,9 +12,7 @@ import type { GripLast } from '../grip/hold-channels.js'
 import { LinkError, type PageHead, judgePageHead, linkRetryDelayMs } from '../grip/next-link.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
 import type { ShardContext } from './context.js'
-import { type LinkOrigin, linkRequests, reportLink } from './link-request.js'
-import { statsRouteOf } from './match-route.js'
-import type { RouteTraffic } from './route-traffic.js'
+import { type LinkOrigin, linkRequests, linkTraffic, reportLink } from './link-request.js'
 
 /** A stream that waits for a page. */
 export interface PageFollower {
@@ -130,7 +128,7 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
   // From the backend.
 
   handleHead(status: number, reason: string, headers: string[]): void {
-    this.#traffic?.serverAnswer({ status, reason, headers })
+    linkTraffic(this.#context, this.#request.origin)?.serverAnswer({ status, reason, headers })
     const head = judgePageHead(status, reason, headers)
     this.#status = status
     this.#head = head
@@ -145,7 +143,7 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
 
   handleData(chunk: Buffer): boolean {
     if (this.#isOver) return true
-    this.#traffic?.serverReceived(chunk.length)
+    linkTraffic(this.#context, this.#request.origin)?.serverReceived(chunk.length)
     this.#bytes += chunk.length
     if (this.#bytes <= LINK_SHARED_BYTES_MAX) this.#kept.push(chunk)
     else {
@@ -181,12 +179,6 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
     else this.#again(failure.message)
   }
 
-  /** For statistics; null: they are not wanted. */
-  get #traffic(): RouteTraffic | null {
-    const { report } = this.#context
-    return report.wantsTraffic ? report.traffic(statsRouteOf(this.#request.origin.route)) : null
-  }
-
   #ask(): void {
     const { origin, uri, lastIds } = this.#request
     this.#head = null
@@ -208,7 +200,7 @@ export class LinkFetch extends DeadlineEntry implements BackendHandler {
 
   #send(): void {
     const request = this.#attempts.shift() as BackendRequest
-    this.#traffic?.serverRequest(request)
+    linkTraffic(this.#context, this.#request.origin)?.serverRequest(request)
     this.#backend = this.#context.backend.request(request, this)
   }
 

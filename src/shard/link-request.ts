@@ -13,7 +13,9 @@ import { formatHostPort } from '../routing/host.js'
 import { encodePath, normalizePath } from '../routing/path.js'
 import { type Route, type Target, TargetKind } from '../routing/types.js'
 import type { ShardContext } from './context.js'
-import { routeById } from './match-route.js'
+import { routeById, statsRouteOf } from './match-route.js'
+import type { RequestRecord } from './request-record.js'
+import type { RouteTraffic } from './route-traffic.js'
 
 /** The request that a hold came from, as far as its links care. */
 export interface LinkOrigin {
@@ -26,6 +28,16 @@ export interface LinkOrigin {
 
 export function linkOriginOf(head: ClientHead, route: Route, target: Target): LinkOrigin {
   return { uri: `${head.ssl ? 'https' : 'http'}://${clientHost(head)}${encodePath(head.path)}`, route, target }
+}
+
+/** That of a held request; null: it had no target. */
+export function originOf({ head, route, target }: RequestRecord): LinkOrigin | null {
+  return route === null || target === null ? null : linkOriginOf(head, route, target)
+}
+
+/** To count the requests for its links by, for statistics; null: they are not wanted. */
+export function linkTraffic({ report }: ShardContext, { route }: LinkOrigin): RouteTraffic | null {
+  return report.traffic(statsRouteOf(route))
 }
 
 export interface LinkCall {
@@ -78,6 +90,7 @@ export interface LinkReport {
 
 /** Its line in the log, which Pushpin has beside the lines of clients' requests. */
 export function reportLink(context: ShardContext, { route }: LinkOrigin, report: LinkReport): void {
+  if (!context.log.isLevelEnabled('info')) return
   const { method, uri, status, bytes = 0, startedMs, lastIds, fault } = report
   const record = {
     method,

@@ -219,17 +219,11 @@ export class Report {
 
   /** A WebSocket message has gone to all plain subscribers of a channel. */
   wroteToTopic(channel: Channel, bytes: number): void {
-    let route: string | null = null
-    let numbers: Float64Array = NO_NUMBERS
-    for (const { byItem, receiver } of channel.ws) {
-      if (byItem) continue
-      if (receiver.statsRoute !== route) {
-        route = receiver.statsRoute
-        numbers = this.#numbers(route)
-      }
+    this.#eachReceiver(channel.ws, (numbers, { byItem }) => {
+      if (byItem) return
       increase(numbers, RouteStat.ClientMessagesSent, 1)
       increase(numbers, RouteStat.ClientContentBytesSent, bytes)
-    }
+    })
   }
 
   #countSent(channel: Channel, item: PublishItem): void {
@@ -239,18 +233,28 @@ export class Report {
     if (item.wsMessage !== null) this.#countReceivers(channel.ws, ws, null)
   }
 
-  /** Receivers of a channel are seldom of many routes: so a run of the same is looked up once. */
   #countReceivers(subscriptions: readonly Subscription[], blocks: number, also: number | null): void {
-    let route: string | null = null
-    let numbers: Float64Array = NO_NUMBERS
-    for (const { receiver } of subscriptions) {
-      if (receiver.statsRoute !== route) {
-        route = receiver.statsRoute
-        numbers = this.#numbers(route)
-      }
+    this.#eachReceiver(subscriptions, (numbers) => {
       increase(numbers, RouteStat.Sent, 1)
       if (also !== null) increase(numbers, also, 1)
       if (blocks > 0) increase(numbers, RouteStat.BlocksSent, blocks)
+    })
+  }
+
+  /** With the numbers of its route. Receivers of a channel are seldom of many: so a run of the same is looked up once. */
+  #eachReceiver(
+    subscriptions: readonly Subscription[],
+    count: (numbers: Float64Array, subscription: Subscription) => void,
+  ): void {
+    let route: string | null = null
+    let numbers: Float64Array = NO_NUMBERS
+    for (const subscription of subscriptions) {
+      const { statsRoute } = subscription.receiver
+      if (statsRoute !== route) {
+        route = statsRoute
+        numbers = this.#numbers(route)
+      }
+      count(numbers, subscription)
     }
   }
 

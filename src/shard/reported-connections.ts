@@ -2,9 +2,10 @@
  * The connections that statistics know of: told when they come and go, and again within three quarters of their time to
  * live, so that a listener who hears nothing of one may take it for gone (reference: stats PUB, conn).
  *
- * They stand in buckets, one of which is told every second. Minutes are counted as Pushpin counts them: one at once, and
+ * Minutes are counted as Pushpin counts them: one at once, and
  * one more for each that is full.
  */
+import { RefreshRing, type RingMember } from '../base/refresh-ring.js'
 import type { ConnEvent } from '../link/statistics.js'
 
 const REFRESH_MS = 1000
@@ -29,20 +30,21 @@ export interface ReportedConnectionsOptions {
   onMinutes(route: string, minutes: number): void
 }
 
-export class ReportedConnection {
+export class ReportedConnection implements RingMember<ReportedConnection> {
+  nextLinked: ReportedConnection | null = null
+  previousLinked: ReportedConnection | null = null
+  ringPlace = -1
   readonly id: string
   readonly facts: ConnectionFacts
   /** The minutes before have been counted. */
   minutesFromMs: number
-  readonly bucket: number
   readonly #all: ReportedConnections
 
-  constructor(all: ReportedConnections, id: string, facts: ConnectionFacts, nowMs: number, bucket: number) {
+  constructor(all: ReportedConnections, id: string, facts: ConnectionFacts, nowMs: number) {
     this.#all = all
     this.id = id
     this.facts = facts
     this.minutesFromMs = nowMs
-    this.bucket = bucket
   }
 
   /** It is gone. Nothing happens when it is not known (any more). */
@@ -56,27 +58,22 @@ export class ReportedConnections {
   readonly #byId = new Map<string, ReportedConnection>()
   /** Told of once and still open, while nobody wants to know of them: their ids stay theirs. */
   readonly #untold = new Map<string, ReportedConnection>()
-  readonly #buckets: readonly Set<ReportedConnection>[]
-  #nextBucket = 0
-  #dueBucket = 0
+  readonly #ring: RefreshRing<ReportedConnection>
   #dueMs = 0
   #nextNumber = 0
 
   constructor(options: ReportedConnectionsOptions) {
     this.#options = options
-    const count = Math.max(1, Math.floor((options.ttlMs * 3) / 4 / REFRESH_MS))
-    this.#buckets = Array.from({ length: count }, () => new Set<ReportedConnection>())
+    this.#ring = new RefreshRing(options.ttlMs / 1000)
   }
 
   /** `id` null: one is made. `isNew`: it counts a minute at once; those found open do not. */
   add(id: string | null, facts: ConnectionFacts, isNew: boolean): ReportedConnection {
-    const bucket = this.#nextBucket
-    this.#nextBucket = (bucket + 1) % this.#buckets.length
     const made = id ?? `${this.#options.idPrefix}${String(this.#nextNumber++)}`
     this.#untold.delete(made)
-    const connection = new ReportedConnection(this, made, facts, this.#options.nowMs(), bucket)
+    const connection = new ReportedConnection(this, made, facts, this.#options.nowMs())
     this.#byId.set(made, connection)
-    this.#buckets[bucket]?.add(connection)
+    this.#ring.add(connection)
     this.#options.onCount(facts.route, 1)
     if (isNew) this.#options.onMinutes(facts.route, 1)
     this.#tell(connection)
@@ -121,17 +118,16 @@ export class ReportedConnections {
   handleTick(nowMs: number): void {
     if (nowMs < this.#dueMs) return
     this.#dueMs = nowMs + REFRESH_MS
-    for (const connection of this.#buckets[this.#dueBucket] ?? []) {
+    for (const connection of this.#ring.turn()) {
       this.#countMinutes(connection, nowMs)
       this.#tell(connection)
     }
-    this.#dueBucket = (this.#dueBucket + 1) % this.#buckets.length
   }
 
   #forget(connection: ReportedConnection): boolean {
     if (this.#byId.get(connection.id) !== connection) return false
     this.#byId.delete(connection.id)
-    this.#buckets[connection.bucket]?.delete(connection)
+    this.#ring.delete(connection)
     this.#options.onCount(connection.facts.route, -1)
     return true
   }

@@ -5,6 +5,7 @@
 import { RouteStat } from '../link/statistics.js'
 import type { Header } from '../wire/publish-types.js'
 import { requestHeaderBytes, responseHeaderBytes } from '../wire/header-bytes.js'
+import { removeHeaders, withoutConnectionHeaders } from '../wire/headers.js'
 
 /** Headers flat. */
 export interface RequestHead {
@@ -34,7 +35,7 @@ export class RouteTraffic {
 
   /** As the backend said it: what concerns its connection does not go to the client. */
   clientAnswer({ status, reason, headers }: AnswerHead): void {
-    const kept = headers.filter((_, index) => !isHopByHop(headers[index - (index % 2)] as string))
+    const kept = withoutConnectionHeaders(headers)
     this.#add(RouteStat.ClientHeaderBytesSent, responseHeaderBytes(status, reason, kept))
   }
 
@@ -76,7 +77,7 @@ export class RouteTraffic {
   webSocketAnswer(headers: readonly string[]): void {
     const reason = 'Switching Protocols'
     this.serverAnswer({ status: 101, reason, headers })
-    const told = headers.filter((_, index) => !isExtensions(headers[index - (index % 2)] as string))
+    const told = removeHeaders(headers, (name) => name === 'sec-websocket-extensions')
     this.#add(RouteStat.ClientHeaderBytesSent, responseHeaderBytes(101, reason, told))
   }
 
@@ -97,12 +98,4 @@ export class RouteTraffic {
     this.#add(RouteStat.ServerContentBytesReceived, bytes)
     this.#add(RouteStat.ServerMessagesReceived, 1)
   }
-}
-
-function isHopByHop(name: string): boolean {
-  return /^(connection|keep-alive|content-encoding|transfer-encoding)$/i.test(name)
-}
-
-function isExtensions(name: string): boolean {
-  return /^sec-websocket-extensions$/i.test(name)
 }

@@ -12,6 +12,7 @@ import { DeadlineEntry, NO_DEADLINE } from '../base/deadlines.js'
 import { Heartbeat, HEARTBEAT_CONTENT } from '../grip/heartbeat.js'
 import { C } from '../link/counters.js'
 import type { Route, Target } from '../routing/types.js'
+import { removeHeaders } from '../wire/headers.js'
 import { WsMessageType } from '../wire/publish-types.js'
 import { type ClientSocket, type Upgrade, addressOf } from './client-socket.js'
 import type { ShardContext } from './context.js'
@@ -154,7 +155,7 @@ export abstract class WsClientEnd extends DeadlineEntry {
   /** A target is asked. Of the client's own head these (lower-case) names count as well, as in Pushpin. */
   protected noteServerRequest(path: string, headers: readonly string[], names: ReadonlySet<string>): void {
     const own = this.upgrade?.head.headers ?? []
-    const counted = own.filter((_, index) => names.has((own[index - (index % 2)] as string).toLowerCase()))
+    const counted = removeHeaders(own, (name) => !names.has(name))
     this.traffic?.serverRequest({ method: 'GET', path, headers: [...headers, ...counted] })
   }
 

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
-import type { BrowserContext } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
+import { EVENT_DEADLINE_MS } from './wait.js'
 
 const CANDIDATES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
@@ -49,4 +50,20 @@ export async function withBrowser<T>(use: (context: BrowserContext) => Promise<T
     await context.close()
     await rm(profile, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+/** Opens `url` in a browser and uses the page. What the browser has complained of meanwhile. */
+export async function complaintsOf(url: string, use: (page: Page) => Promise<void>): Promise<string[]> {
+  const complaints: string[] = []
+  await withBrowser(async (context) => {
+    context.setDefaultTimeout(EVENT_DEADLINE_MS)
+    const page = await context.newPage()
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+    })
+    page.on('pageerror', (error) => complaints.push(String(error)))
+    await page.goto(url)
+    await use(page)
+  })
+  return complaints
 }

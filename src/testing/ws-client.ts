@@ -111,6 +111,14 @@ export class WsClient {
     this.socket.send(data)
   }
 
+  /** Sends `message` again and again, each when the one before has been written, until the connection has ended. */
+  async sendUntilClosed(message: Buffer, timesMax: number): Promise<void> {
+    const { socket } = this
+    for (let count = 0; count < timesMax && socket.readyState === socket.OPEN; count++) {
+      await new Promise<void>((resolve) => socket.send(message, () => resolve()))
+    }
+  }
+
   /** The first `count` messages, now or when they have come. */
   async waitFor(count: number): Promise<string[]> {
     await this.#until(() => this.messages.length >= count, `${count} messages`)

@@ -37,6 +37,12 @@ export function removeHeaders(headers: readonly string[], isDoomed: (lowerName: 
   return kept
 }
 
+/** Without what concerns one connection only, and without Content-Encoding, which Pushpin drops along with it. */
+export function withoutConnectionHeaders(headers: readonly string[]): string[] {
+  return removeHeaders(headers, (name) => OF_THE_CONNECTION.has(name))
+}
+const OF_THE_CONNECTION = new Set(['connection', 'keep-alive', 'content-encoding', 'transfer-encoding'])
+
 /** The same headers as name-value pairs. */
 export function headerPairs(headers: readonly string[]): Header[] {
   assert(headers.length % 2 === 0, 'a flat header list has a value for every name')

@@ -1,10 +1,9 @@
 /** The demo page in a browser: what is published from it reaches its WebSocket, its EventSource and its long poll. */
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { browserPath, withBrowser } from '../browser.js'
+import { browserPath, complaintsOf } from '../browser.js'
 import { type Gateway, startGateway } from '../gateway.js'
 import { publishHttp, responseItem, streamItem, wsItem } from '../publish.js'
-import { EVENT_DEADLINE_MS } from '../wait.js'
 
 const TRANSPORTS = ['ws', 'events', 'poll'] as const
 
@@ -18,15 +17,7 @@ afterAll(() => gateway.stop())
 
 /** Opens the page and waits until its three connections are there; what the browser complains of must be nothing. */
 async function withPage(path: string, use: (page: Page) => Promise<void>): Promise<void> {
-  const complaints: string[] = []
-  await withBrowser(async (context) => {
-    context.setDefaultTimeout(EVENT_DEADLINE_MS)
-    const page = await context.newPage()
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(String(error)))
-    await page.goto(gateway.httpUrl(path))
+  const complaints = await complaintsOf(gateway.httpUrl(path), async (page) => {
     await ready(page)
     await use(page)
   })

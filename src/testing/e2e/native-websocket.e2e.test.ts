@@ -564,10 +564,7 @@ describe('back-pressure', () => {
     const before = (await gateway.metrics()).value('tackboard_ws_dropped_total', BUFFER)
     const { client, backend } = await openRaw('/raw')
     backend.socket.pause()
-    const message = Buffer.alloc(100_000)
-    for (let count = 0; count < 400 && client.socket.readyState === client.socket.OPEN; count++) {
-      await new Promise<void>((resolve) => client.socket.send(message, () => resolve()))
-    }
+    await client.sendUntilClosed(Buffer.alloc(100_000), 400)
     expect((await client.closed).code).toBe(1006)
     await gateway.metricsWhere((metrics) => metrics.value('tackboard_ws_dropped_total', BUFFER) === before + 1)
     backend.socket.resume()

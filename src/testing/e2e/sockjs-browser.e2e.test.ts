@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { browserPath, withBrowser } from '../browser.js'
+import { browserPath, complaintsOf } from '../browser.js'
 import { type Gateway, startGateway } from '../gateway.js'
 import { publishHttp, wsItem } from '../publish.js'
 import { type SockJsBackend, SockJsLog, startOverHttp } from '../sockjs-backends.js'
@@ -68,16 +68,8 @@ const HARMLESS = [
 
 /** `host`: of the page; its sessions go to 127.0.0.1. What else the browser complains of must be nothing. */
 async function withPage(host: string, use: (page: Page, url: string, channel: string) => Promise<void>): Promise<void> {
-  const complaints: string[] = []
   const channel = `page-${++count}`
-  await withBrowser(async (context) => {
-    context.setDefaultTimeout(EVENT_DEADLINE_MS)
-    const page = await context.newPage()
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(String(error)))
-    await page.goto(`http://${host}:${gateway.ports.http}/`)
+  const complaints = await complaintsOf(`http://${host}:${gateway.ports.http}/`, async (page) => {
     await use(page, gateway.httpUrl(`/sj?channel=${channel}`), channel)
   })
   expect(complaints.filter((text) => !HARMLESS.some((harmless) => harmless.test(text)))).toEqual([])
