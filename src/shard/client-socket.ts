@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer'
 import { canonicalAddress } from '../base/ip.js'
 import type { ClientHead } from '../grip/forwarding.js'
 import type { WsReject } from '../grip/ws-answer.js'
-import type { Header } from '../wire/publish-types.js'
+import type { Header, WsMessageType } from '../wire/publish-types.js'
 
 /** A WebSocket of uWebSockets.js is one; its documentation says what the calls do. */
 export interface ClientSocket {
@@ -41,6 +41,12 @@ export interface SocketOwner {
   fail(error: unknown): void
 }
 
+/** A message or ping that goes out along with the verdict. */
+export interface FirstFrame {
+  readonly type: WsMessageType
+  readonly content: Buffer
+}
+
 /** A client that asks for a WebSocket, while it waits for the verdict. */
 export interface Upgrade {
   readonly head: ClientHead
@@ -50,8 +56,8 @@ export interface Upgrade {
   readonly isPolled: boolean
   /** Starts a session that asks this target of the route. */
   ask(targetIndex: number): void
-  /** Says yes and hands `session` its socket. What `first` sends follows at once. */
-  accept(session: SocketOwner, headers: readonly Header[], first: () => void): void
+  /** Says yes, sends `frames` along with it, and hands `session` its socket. */
+  accept(session: SocketOwner, headers: readonly Header[], frames: readonly FirstFrame[]): void
   reject(answer: Omit<WsReject, 'kind'>): void
   /** Ends it without a word. */
   drop(): void

@@ -3,7 +3,7 @@ import type uWS from 'uWebSockets.js'
 import type { ClientHead } from '../grip/forwarding.js'
 import type { WsReject } from '../grip/ws-answer.js'
 import type { Header } from '../wire/publish-types.js'
-import type { SocketOwner, Upgrade } from './client-socket.js'
+import type { ClientSocket, FirstFrame, SocketOwner, Upgrade } from './client-socket.js'
 import { newConnectionId } from './connection-id.js'
 import { writeHeaders } from './native-headers.js'
 import type { WsShared } from './ws-shared.js'
@@ -49,19 +49,28 @@ export class NativeUpgrade implements Upgrade {
     this.#parts.ask(this, targetIndex)
   }
 
-  /** From upgrade() to the end of cork() nothing but sends: upgrade-shield.ts says why. */
-  accept(session: SocketOwner, headers: readonly Header[], first: () => void): void {
+  accept(session: SocketOwner, headers: readonly Header[], frames: readonly FirstFrame[]): void {
     const { shared, res, key, isCompressed, socketContext } = this.#parts
-    const userData: WsUserData = { owner: this.ownerOf(session) }
-    shared.shield.around(() => {
+    const owner = this.ownerOf(session)
+    const userData: WsUserData = { owner }
+    const wire = this.wireFrames(frames)
+    const extensions = isCompressed ? DEFLATE : ''
+    const socket = shared.shield.open(() => {
       res.cork(() => {
         res.writeStatus('101 Switching Protocols')
         writeHeaders(res, headers)
         res.resume()
-        res.upgrade<WsUserData>(userData, key, '', isCompressed ? DEFLATE : '', socketContext)
-        first()
+        // From here to the end of cork() nothing but sends: upgrade-shield.ts says why.
+        res.upgrade<WsUserData>(userData, key, '', extensions, socketContext)
+        if (wire.length > 0) shared.shield.send(wire, shared.compressedFromBytes)
       })
     })
+    if (socket !== null) owner.handleOpened(socket)
+    else {
+      shared.upgradeLost()
+      owner.handleOpened(GONE)
+      owner.handleClosed(NO_CLOSE_FRAME, NOTHING)
+    }
   }
 
   reject(answer: Omit<WsReject, 'kind'>): void {
@@ -76,4 +85,23 @@ export class NativeUpgrade implements Upgrade {
   protected ownerOf(session: SocketOwner): SocketOwner {
     return session
   }
+
+  /** What the client is sent when the session says `frames`. */
+  protected wireFrames(frames: readonly FirstFrame[]): readonly FirstFrame[] {
+    return frames
+  }
+}
+
+const NO_CLOSE_FRAME = 1006
+const NOTHING = new ArrayBuffer(0)
+
+/** What there is of a socket that ended as it opened. */
+const GONE: ClientSocket = {
+  send: () => 1,
+  ping: () => 1,
+  getBufferedAmount: () => 0,
+  end: () => undefined,
+  close: () => undefined,
+  subscribe: () => true,
+  unsubscribe: () => true,
 }

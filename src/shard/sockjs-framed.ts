@@ -14,7 +14,8 @@ import {
   sockJsMessages,
   sockJsString,
 } from '../wire/sockjs-frames.js'
-import type { ClientSocket, SocketOwner } from './client-socket.js'
+import { WsMessageType } from '../wire/publish-types.js'
+import type { ClientSocket, FirstFrame, SocketOwner } from './client-socket.js'
 import type { ShardContext } from './context.js'
 import { NativeUpgrade, type NativeUpgradeParts } from './native-upgrade.js'
 
@@ -30,6 +31,13 @@ export class FramedUpgrade extends NativeUpgrade {
 
   protected override ownerOf(session: SocketOwner): SocketOwner {
     return new FramedSocket(this.#context, session)
+  }
+
+  protected override wireFrames(frames: readonly FirstFrame[]): readonly FirstFrame[] {
+    const wrapped = frames
+      .filter(({ type }) => type !== WsMessageType.Ping)
+      .map(({ content }) => sockJsMessages([sockJsString(content)]))
+    return [SOCKJS_OPEN, ...wrapped].map((frame) => ({ type: WsMessageType.Text, content: Buffer.from(frame) }))
   }
 }
 
@@ -86,7 +94,6 @@ export class FramedSocket extends DeadlineEntry implements ClientSocket, SocketO
   handleOpened(socket: ClientSocket): void {
     this.#socket = socket
     this.#session.handleOpened(this)
-    this.#say(SOCKJS_OPEN)
     this.#context.deadlines.set(this, this.#context.clock.nowMs() + SOCKJS_HEARTBEAT_MS)
   }
 

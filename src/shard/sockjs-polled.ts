@@ -11,8 +11,8 @@ import type { SockJsAsker } from '../grip/sockjs-answers.js'
 import { SockJsPolls } from '../grip/sockjs-polls.js'
 import type { WsReject } from '../grip/ws-answer.js'
 import type { Route } from '../routing/types.js'
-import type { Header } from '../wire/publish-types.js'
-import type { ClientSocket, SocketOwner, Upgrade } from './client-socket.js'
+import { type Header, WsMessageType } from '../wire/publish-types.js'
+import type { ClientSocket, FirstFrame, SocketOwner, Upgrade } from './client-socket.js'
 import { newConnectionId } from './connection-id.js'
 import type { ShardContext } from './context.js'
 import { arrayBufferOf } from './sockjs-framed.js'
@@ -95,12 +95,12 @@ export class SockJsPolled extends DeadlineEntry implements ClientSocket, Upgrade
     session?.open()
   }
 
-  accept(session: SocketOwner, _headers: readonly Header[], first: () => void): void {
+  accept(session: SocketOwner, _headers: readonly Header[], frames: readonly FirstFrame[]): void {
     this.#isOpened = true
     this.#parts.shared.polledOpened()
     session.handleOpened(this)
     this.#polls.handleOpened(this.#nowMs())
-    first()
+    for (const { type, content } of frames) if (type !== WsMessageType.Ping) this.#polls.handleMessage(content)
     this.#later()
   }
 

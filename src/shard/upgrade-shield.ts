@@ -8,16 +8,25 @@
  * no more: so seven blocks of that size are freed just before, the socket's own goes elsewhere, and whatever asks for
  * one in the meantime gets one of the seven.
  *
+ * Nothing is done in between but what cannot be done elsewhere: uWebSockets.js makes the socket, which is noted here,
+ * and the frames are sent that go out along with the 101. The session hears of its socket afterwards. So little code is run
+ * there, the same for every kind of session, and warm-up.ts sees to it that it has been compiled.
+ *
  * Measured over 4,000 openings each: the flag's place was overwritten 4 to 7 times without the shield, never with it
- * (apart from the very first opening of a thread, which warm-up.ts makes to itself). It costs 2 µs an opening. Where
- * the allocator is another one it does nothing, and neither does it harm.
+ * (apart from the first openings of a thread). It costs 2 µs an opening. Where the allocator is another one it does
+ * nothing, and neither does it harm.
  *
  * The blocks are values in uWebSockets.js's key-value store: strings of 65 to 72 bytes with their end.
  */
 import uWS from 'uWebSockets.js'
+import { WsMessageType } from '../wire/publish-types.js'
+import type { FirstFrame } from './client-socket.js'
+import type { WsUserData } from './native-upgrade.js'
 
 const BLOCKS = 8
 const VALUE = 'x'.repeat(64)
+
+type Socket = uWS.WebSocket<WsUserData>
 
 interface Store {
   setString(key: string, value: string, collection: string): void
@@ -28,6 +37,8 @@ export class UpgradeShield {
   readonly #store = uWS as unknown as Store
   readonly #keys = Array.from({ length: BLOCKS }, (_, index) => `block${String(index)}`)
   readonly #collection: string
+  /** The socket that is being opened. */
+  #opening: Socket | null = null
 
   /** `shard`: the store is one for all threads; a shard's blocks must be its own. */
   constructor(shard: number) {
@@ -35,14 +46,38 @@ export class UpgradeShield {
     this.#fill()
   }
 
-  /** Runs `upgrade`, which corks and upgrades, behind the shield. */
-  around(upgrade: () => void): void {
+  /** Runs `upgrade`, which corks, upgrades and sends, behind the shield. Null: the WebSocket ended as it opened. */
+  open(upgrade: () => void): Socket | null {
     for (const key of this.#keys) this.#store.deleteString(key, this.#collection)
     try {
       upgrade()
+      return this.#opening
     } finally {
+      this.#opening = null
       this.#fill()
     }
+  }
+
+  /** Inside of open(), after the upgrade. */
+  send(frames: readonly FirstFrame[], compressedFromBytes: number): void {
+    const socket = this.#opening as Socket
+    for (let at = 0; at < frames.length; at++) {
+      const { type, content } = frames[at] as FirstFrame
+      if (type === WsMessageType.Ping) socket.ping(content)
+      else socket.send(content, type === WsMessageType.Binary, content.length >= compressedFromBytes)
+    }
+  }
+
+  /** From the open handler, which uWebSockets.js calls inside of upgrade(). */
+  handleOpened(socket: Socket): void {
+    this.#opening = socket
+  }
+
+  /** From the close handler. False: a socket that has been handed over. */
+  handleClosed(socket: Socket): boolean {
+    if (this.#opening !== socket) return false
+    this.#opening = null
+    return true
   }
 
   #fill(): void {

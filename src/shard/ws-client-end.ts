@@ -58,8 +58,6 @@ export abstract class WsClientEnd extends DeadlineEntry {
 
   protected write(type: WsMessageType, content: Buffer): void {
     const ws = this.ws as ClientSocket
-    const { counters } = this.context
-    this.traffic?.messageToClient(content.length)
     let result: number
     switch (type) {
       case WsMessageType.Text:
@@ -72,13 +70,24 @@ export abstract class WsClientEnd extends DeadlineEntry {
         result = ws.ping(content)
         break
       case WsMessageType.Pong:
-        counters.add('drop_ws_pong')
+        this.noteNoPong()
         return
       default:
         unreachable(type)
     }
     // uWebSockets.js drops nothing by itself (ws-listener.ts).
-    if (result !== 2) counters.values[C.ws_messages_out] = (counters.values[C.ws_messages_out] as number) + 1
+    if (result !== 2) this.noteWritten(content)
+  }
+
+  protected noteWritten(content: Buffer): void {
+    const { counters } = this.context
+    this.traffic?.messageToClient(content.length)
+    counters.values[C.ws_messages_out] = (counters.values[C.ws_messages_out] as number) + 1
+  }
+
+  /** uWebSockets.js has no call that sends one. */
+  protected noteNoPong(): void {
+    this.context.counters.add('drop_ws_pong')
   }
 
   // Signs of life

@@ -12,7 +12,8 @@
 import type { BackendFailure } from '../backend/types.js'
 import { WsDropReason, type WsAnyEffect, type WsClientEffect } from '../grip/ws-effects.js'
 import type { Route, Target } from '../routing/types.js'
-import type { ClientSocket, SocketOwner, Upgrade } from './client-socket.js'
+import { WsMessageType } from '../wire/publish-types.js'
+import type { ClientSocket, FirstFrame, SocketOwner, Upgrade } from './client-socket.js'
 import type { ShardContext } from './context.js'
 import { nativeString } from './native-headers.js'
 import type { WsShared } from './ws-shared.js'
@@ -26,6 +27,8 @@ const DROP_COUNTERS = {
   [WsDropReason.Unreachable]: 'ws_dropped_unreachable',
   [WsDropReason.Barrier]: 'ws_dropped_barrier',
 } as const
+
+const NO_FRAMES: readonly FirstFrame[] = []
 
 /** What only the half that speaks to the backend can do. */
 export type WsBackendEffect = Exclude<WsAnyEffect, WsClientEffect | { kind: 'ended' }>
@@ -232,12 +235,10 @@ export abstract class WsClientSide extends WsSubscriber implements SocketOwner {
   #accept(effect: WsClientEffect & { kind: 'accept' }): void {
     const upgrade = this.upgrade as Upgrade
     this.upgrade = null
-    upgrade.accept(this, effect.headers, () => {
-      if (!this.isHeld) this.#sendFirstFrames()
-    })
+    const frames = this.isHeld ? NO_FRAMES : this.#firstFrames()
     this.shared.opened()
-    // Its close handler has run inside: the flaw that the shield is for.
-    if (this.#webSocket() === null) this.context.counters.add('ws_dropped_upgrade')
+    upgrade.accept(this, effect.headers, frames)
+    if (this.#webSocket() !== null) for (const { content } of frames) this.noteWritten(content)
     this.#startClocks(upgrade.isPolled)
     this.access(upgrade, 101, 0, 'opened')
     const ws = this.#webSocket()
@@ -250,19 +251,17 @@ export abstract class WsClientSide extends WsSubscriber implements SocketOwner {
     this.startFirstFrameDelay(nowMs)
   }
 
-  /**
-   * Frames that leave in one segment with the 101.
-   *
-   * From upgrade() to the end of cork() nothing but sends: upgrade-shield.ts says why. Topics are joined afterwards.
-   */
-  #sendFirstFrames(): void {
+  /** What the machine has to send at once: it leaves in one segment with the 101. Topics are joined afterwards. */
+  #firstFrames(): readonly FirstFrame[] {
+    const frames: FirstFrame[] = []
     for (;;) {
       const effect = this.session.poll()
       if (effect?.kind !== 'send') {
         this.#postponed = effect
-        return
+        return frames
       }
-      this.#send(effect)
+      if (effect.type === WsMessageType.Pong) this.noteNoPong()
+      else frames.push(effect)
     }
   }
 

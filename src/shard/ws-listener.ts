@@ -32,7 +32,7 @@ export interface WsListenerOptions {
 }
 
 export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOptions): void {
-  const { context } = options
+  const { context, shared } = options
   const guard = (ws: uWS.WebSocket<WsUserData>, run: (owner: SocketOwner) => void): void => {
     const { owner } = ws.getUserData()
     try {
@@ -59,13 +59,7 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
       else req.setYield(true)
     },
     open: (ws) => {
-      // No closure, nothing allocated: upgrade-shield.ts.
-      const { owner } = ws.getUserData()
-      try {
-        owner.handleOpened(ws)
-      } catch (error) {
-        owner.fail(error)
-      }
+      shared.shield.handleOpened(ws)
     },
     message: (ws, message, isBinary) => {
       // Written out: the busiest callback makes no closure.
@@ -95,6 +89,7 @@ export function listenForWebSockets(app: uWS.TemplatedApp, options: WsListenerOp
       })
     },
     close: (ws, code, message) => {
+      if (shared.shield.handleClosed(ws)) return
       guard(ws, (owner) => {
         if (isTooLong(code, message)) context.counters.add('ws_dropped_buffer')
         owner.handleClosed(code, message)

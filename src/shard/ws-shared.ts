@@ -94,6 +94,11 @@ export class WsShared {
     this.#context.counters.add('ws_connections', 1)
   }
 
+  /** The flaw that the shield is for. */
+  upgradeLost(): void {
+    this.#context.counters.add('ws_dropped_upgrade')
+  }
+
   /** A session of a client that polls: it has no connection of its own, and counts as one. */
   polledOpened(): void {
     this.#context.counters.add('http_connections', 1)
