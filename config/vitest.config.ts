@@ -4,11 +4,16 @@ import { defineConfig } from 'vitest/config'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * Two projects, one after the other: `unit` runs its files side by side; `e2e` starts built gateways with several
- * threads each, so its files run alone. Forks, not threads: uWebSockets.js and zeromq are native addons, and one that
+ * Three projects, one after the other: `unit` runs its files side by side; `e2e` starts built gateways with several
+ * threads each, so its files run alone; `waiting` are those of them that wait for time-outs most of the time, so they do
+ * it together. Forks, not threads: uWebSockets.js and zeromq are native addons, and one that
  * fails takes its process along.
  */
 const shared = { root, pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const
+
+const WAITING = ['client-libraries', 'first-frames', 'heartbeats', 'slow-uploads', 'streams', 'uws-decides'].map(
+  (name) => `src/testing/e2e/${name}.e2e.test.ts`,
+)
 
 export default defineConfig({
   root,
@@ -29,8 +34,18 @@ export default defineConfig({
           ...shared,
           name: 'e2e',
           include: ['src/**/*.e2e.test.ts', 'native-bench/**/*.e2e.test.ts'],
+          exclude: WAITING,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'waiting',
+          include: WAITING,
+          maxWorkers: 3,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { EVENT_DEADLINE_MS } from './wait.js'
 
 const CANDIDATES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
@@ -38,10 +38,20 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Runs `use` in a browser with a fresh profile; both are gone afterwards. */
-export async function withBrowser<T>(use: (context: BrowserContext) => Promise<T>): Promise<T> {
+/** For many pages, each in a context of its own. The caller closes it. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: pathOfBrowser(), args: FLAGS })
+}
+
+function pathOfBrowser(): string {
   const path = browserPath()
   if (path === null) throw new Error('no Chromium: ask browserPath() first')
+  return path
+}
+
+/** Runs `use` in a browser with a fresh profile; both are gone afterwards. */
+export async function withBrowser<T>(use: (context: BrowserContext) => Promise<T>): Promise<T> {
+  const path = pathOfBrowser()
   const profile = await mkdtemp(join(tmpdir(), 'tackboard-browser-'))
   const context = await chromium.launchPersistentContext(profile, { executablePath: path, args: FLAGS })
   try {
@@ -52,18 +62,21 @@ export async function withBrowser<T>(use: (context: BrowserContext) => Promise<T
   }
 }
 
-/** Opens `url` in a browser and uses the page. What the browser has complained of meanwhile. */
-export async function complaintsOf(url: string, use: (page: Page) => Promise<void>): Promise<string[]> {
+/** Opens `url` and uses the page, which is gone afterwards. What the browser has complained of meanwhile. */
+export async function complaintsOf(
+  context: BrowserContext,
+  url: string,
+  use: (page: Page) => Promise<void>,
+): Promise<string[]> {
   const complaints: string[] = []
-  await withBrowser(async (context) => {
-    context.setDefaultTimeout(EVENT_DEADLINE_MS)
-    const page = await context.newPage()
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(String(error)))
-    await page.goto(url)
-    await use(page)
+  context.setDefaultTimeout(EVENT_DEADLINE_MS)
+  const page = await context.newPage()
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
   })
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  await page.goto(url)
+  await use(page)
+  await page.close()
   return complaints
 }

@@ -1,7 +1,7 @@
 /** The demo page in a browser: what is published from it reaches its WebSocket, its EventSource and its long poll. */
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { browserPath, complaintsOf } from '../browser.js'
+import { browserPath, complaintsOf, withBrowser } from '../browser.js'
 import { type Gateway, startGateway } from '../gateway.js'
 import { publishHttp, responseItem, streamItem, wsItem } from '../publish.js'
 
@@ -17,10 +17,12 @@ afterAll(() => gateway.stop())
 
 /** Opens the page and waits until its three connections are there; what the browser complains of must be nothing. */
 async function withPage(path: string, use: (page: Page) => Promise<void>): Promise<void> {
-  const complaints = await complaintsOf(gateway.httpUrl(path), async (page) => {
-    await ready(page)
-    await use(page)
-  })
+  const complaints = await withBrowser((context) =>
+    complaintsOf(context, gateway.httpUrl(path), async (page) => {
+      await ready(page)
+      await use(page)
+    }),
+  )
   expect(complaints).toEqual([])
 }
 

@@ -3,9 +3,9 @@
  * one of another. Page and script come from the backend through the gateway, as does the script of the iframe page.
  */
 import { readFile } from 'node:fs/promises'
-import type { Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { browserPath, complaintsOf } from '../browser.js'
+import { browserPath, complaintsOf, launchBrowser } from '../browser.js'
 import { type Gateway, startGateway } from '../gateway.js'
 import { publishHttp, wsItem } from '../publish.js'
 import { type SockJsBackend, SockJsLog, startOverHttp } from '../sockjs-backends.js'
@@ -40,6 +40,7 @@ const PAGE = `<!doctype html>
 
 let gateway: Gateway
 let backend: SockJsBackend
+let browser: Browser | null = null
 let count = 0
 const log = new SockJsLog()
 
@@ -53,9 +54,11 @@ beforeAll(async () => {
     routes: [`*,sockjs=/sj ${backend.target}`],
     conf: { 'proxy.sockjs_url': '/sockjs.js' },
   })
+  if (browserPath() !== null) browser = await launchBrowser()
 })
 
 afterAll(async () => {
+  await browser?.close()
   await gateway.stop()
   await backend.stop()
 })
@@ -69,9 +72,11 @@ const HARMLESS = [
 /** `host`: of the page; its sessions go to 127.0.0.1. What else the browser complains of must be nothing. */
 async function withPage(host: string, use: (page: Page, url: string, channel: string) => Promise<void>): Promise<void> {
   const channel = `page-${++count}`
-  const complaints = await complaintsOf(`http://${host}:${gateway.ports.http}/`, async (page) => {
+  const context = await (browser as Browser).newContext()
+  const complaints = await complaintsOf(context, `http://${host}:${gateway.ports.http}/`, async (page) => {
     await use(page, gateway.httpUrl(`/sj?channel=${channel}`), channel)
   })
+  await context.close()
   expect(complaints.filter((text) => !HARMLESS.some((harmless) => harmless.test(text)))).toEqual([])
 }
 
