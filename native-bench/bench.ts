@@ -40,9 +40,9 @@ export async function bench(options: BenchOptions, say: (line: string) => void):
     backend,
     ports: new Ports(options.basePort),
     conf: options.conf,
-    warmSeconds: options.quick ? 0.4 : 1.5,
-    warmUnits: options.quick ? 5_000 : 20_000,
-    seconds: options.quick ? 0.8 : 3,
+    warmSeconds: options.quick ? 0.25 : 1.5,
+    warmUnits: options.quick ? 1_000 : 20_000,
+    seconds: options.quick ? 0.5 : 3,
     window: options.window,
     quick: options.quick,
   }
