@@ -11,9 +11,16 @@ const root = fileURLToPath(new URL('..', import.meta.url))
  */
 const shared = { root, pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const
 
-const WAITING = ['client-libraries', 'first-frames', 'heartbeats', 'slow-uploads', 'streams', 'uws-decides'].map(
-  (name) => `src/testing/e2e/${name}.e2e.test.ts`,
-)
+const WAITING = [
+  'client-libraries',
+  'first-frames',
+  'heartbeats',
+  'native-compression',
+  'native-websocket',
+  'slow-uploads',
+  'streams',
+  'uws-decides',
+].map((name) => `src/testing/e2e/${name}.e2e.test.ts`)
 
 export default defineConfig({
   root,
@@ -44,7 +51,7 @@ export default defineConfig({
           ...shared,
           name: 'waiting',
           include: WAITING,
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 2 },
         },
       },

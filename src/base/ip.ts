@@ -8,16 +8,24 @@ export { isIPv4, isIPv6 } from 'node:net'
  * `::ffff:1.2.3.4` for IPv4 that came in by an IPv6 listener. Text that is no IPv6 address stays as it is.
  */
 export function canonicalAddress(text: string): string {
-  if (!text.includes(':') || !isIPv6(text) || text.includes('%')) return text
+  if (!text.includes(':')) return text
+  // On a listener for all interfaces every client with IPv4 comes by here.
+  const mapped = WRITTEN_OUT_IPV4.exec(text)
+  if (mapped !== null) return mappedAddress(mapped)
+  if (!isIPv6(text) || text.includes('%')) return text
   // A URL's host is in canonical form, but for mapped IPv4.
   const short = new URL(`http://[${text}]/`).hostname.slice(1, -1)
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short)
-  if (mapped === null) return short
-  const bytes = mapped.slice(1).flatMap((group) => {
-    const number = Number.parseInt(group, 16)
-    return [number >> 8, number & 255]
-  })
-  return `::ffff:${bytes.join('.')}`
+  const inShort = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short)
+  return inShort === null ? short : mappedAddress(inShort)
+}
+
+/** As uWebSockets.js prints it. */
+const WRITTEN_OUT_IPV4 = /^(?:0000:){5}ffff:([0-9a-f]{4}):([0-9a-f]{4})$/
+
+function mappedAddress([, first, second]: RegExpExecArray): string {
+  const high = Number.parseInt(first as string, 16)
+  const low = Number.parseInt(second as string, 16)
+  return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
 }
 
 /** Whether it is an IPv4 or IPv6 address. */

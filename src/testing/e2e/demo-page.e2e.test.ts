@@ -1,28 +1,33 @@
 /** The demo page in a browser: what is published from it reaches its WebSocket, its EventSource and its long poll. */
-import type { Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { browserPath, complaintsOf, withBrowser } from '../browser.js'
+import { browserPath, complaintsOf, launchBrowser } from '../browser.js'
 import { type Gateway, startGateway } from '../gateway.js'
 import { publishHttp, responseItem, streamItem, wsItem } from '../publish.js'
 
 const TRANSPORTS = ['ws', 'events', 'poll'] as const
 
 let gateway: Gateway
+let browser: Browser | null = null
 
 beforeAll(async () => {
   gateway = await startGateway({ routes: ['* demo'] })
+  if (browserPath() !== null) browser = await launchBrowser()
 })
 
-afterAll(() => gateway.stop())
+afterAll(async () => {
+  await browser?.close()
+  await gateway.stop()
+})
 
 /** Opens the page and waits until its three connections are there; what the browser complains of must be nothing. */
 async function withPage(path: string, use: (page: Page) => Promise<void>): Promise<void> {
-  const complaints = await withBrowser((context) =>
-    complaintsOf(context, gateway.httpUrl(path), async (page) => {
-      await ready(page)
-      await use(page)
-    }),
-  )
+  const context = await (browser as Browser).newContext()
+  const complaints = await complaintsOf(context, gateway.httpUrl(path), async (page) => {
+    await ready(page)
+    await use(page)
+  })
+  await context.close()
   expect(complaints).toEqual([])
 }
 
