@@ -6,8 +6,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /**
  * Three projects, one after the other: `unit` runs its files side by side; `e2e` starts built gateways with several
  * threads each, so its files run alone; `waiting` are those of them that wait for time-outs most of the time, so they do
- * it together. Forks, not threads: uWebSockets.js and zeromq are native addons, and one that
- * fails takes its process along.
+ * it together. Forks, not threads: uWebSockets.js and zeromq are native addons, and one that fails takes its process along.
  */
 const shared = { root, pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const
 

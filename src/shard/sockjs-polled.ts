@@ -100,7 +100,7 @@ export class SockJsPolled extends DeadlineEntry implements ClientSocket, Upgrade
     this.#parts.shared.polledOpened()
     session.handleOpened(this)
     this.#polls.handleOpened(this.#nowMs())
-    for (const { type, content } of frames) if (type !== WsMessageType.Ping) this.#polls.handleMessage(content)
+    for (const { type, content } of frames) if (type !== WsMessageType.Ping) this.send(content)
     this.#later()
   }
 

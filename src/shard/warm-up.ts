@@ -1,9 +1,10 @@
 /**
  * Opens and closes a few WebSockets to ourselves before the shard listens.
  *
- * Code that runs for the first time allocates while it is compiled, more than upgrade-shield.ts can cover. The little that
- * runs behind the shield is the same for all WebSockets, so a few are enough. (Without any, and with more
- * behind the shield, 7 of 280 fresh shards lost one of their first.) A pleasant side effect: the first clients do not pay for compilation.
+ * Code that runs for the first time allocates while it is compiled, more than upgrade-shield.ts can cover. The little
+ * that runs behind the shield is the same for all WebSockets, so a few are enough. (Without any, and with more behind the
+ * shield, 7 of 280 fresh shards lost one of their first.) A pleasant side effect: the first clients do not pay for
+ * compilation.
  */
 import { connect } from 'node:net'
 import uWS from 'uWebSockets.js'

@@ -70,7 +70,7 @@ export abstract class WsClientEnd extends DeadlineEntry {
         result = ws.ping(content)
         break
       case WsMessageType.Pong:
-        this.noteNoPong()
+        this.notePong(content)
         return
       default:
         unreachable(type)
@@ -85,8 +85,9 @@ export abstract class WsClientEnd extends DeadlineEntry {
     counters.values[C.ws_messages_out] = (counters.values[C.ws_messages_out] as number) + 1
   }
 
-  /** uWebSockets.js has no call that sends one. */
-  protected noteNoPong(): void {
+  /** uWebSockets.js has no call that sends one; for statistics it counts all the same. */
+  protected notePong(content: Buffer): void {
+    this.traffic?.messageToClient(content.length)
     this.context.counters.add('drop_ws_pong')
   }
 

@@ -28,8 +28,6 @@ const DROP_COUNTERS = {
   [WsDropReason.Barrier]: 'ws_dropped_barrier',
 } as const
 
-const NO_FRAMES: readonly FirstFrame[] = []
-
 /** What only the half that speaks to the backend can do. */
 export type WsBackendEffect = Exclude<WsAnyEffect, WsClientEffect | { kind: 'ended' }>
 
@@ -235,7 +233,7 @@ export abstract class WsClientSide extends WsSubscriber implements SocketOwner {
   #accept(effect: WsClientEffect & { kind: 'accept' }): void {
     const upgrade = this.upgrade as Upgrade
     this.upgrade = null
-    const frames = this.isHeld ? NO_FRAMES : this.#firstFrames()
+    const frames = this.#firstFrames()
     this.shared.opened()
     upgrade.accept(this, effect.headers, frames)
     if (this.#webSocket() !== null) for (const { content } of frames) this.noteWritten(content)
@@ -254,13 +252,14 @@ export abstract class WsClientSide extends WsSubscriber implements SocketOwner {
   /** What the machine has to send at once: it leaves in one segment with the 101. Topics are joined afterwards. */
   #firstFrames(): readonly FirstFrame[] {
     const frames: FirstFrame[] = []
+    if (this.isHeld) return frames
     for (;;) {
       const effect = this.session.poll()
       if (effect?.kind !== 'send') {
         this.#postponed = effect
         return frames
       }
-      if (effect.type === WsMessageType.Pong) this.noteNoPong()
+      if (effect.type === WsMessageType.Pong) this.notePong(effect.content)
       else frames.push(effect)
     }
   }

@@ -62,21 +62,25 @@ export async function withBrowser<T>(use: (context: BrowserContext) => Promise<T
   }
 }
 
-/** Opens `url` and uses the page, which is gone afterwards. What the browser has complained of meanwhile. */
+/** Opens `url` in a context of its own and uses the page; both are gone afterwards. What the browser has complained of. */
 export async function complaintsOf(
-  context: BrowserContext,
+  browser: Browser,
   url: string,
   use: (page: Page) => Promise<void>,
 ): Promise<string[]> {
   const complaints: string[] = []
+  const context = await browser.newContext()
   context.setDefaultTimeout(EVENT_DEADLINE_MS)
   const page = await context.newPage()
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
   })
   page.on('pageerror', (error) => complaints.push(String(error)))
-  await page.goto(url)
-  await use(page)
-  await page.close()
+  try {
+    await page.goto(url)
+    await use(page)
+  } finally {
+    await context.close()
+  }
   return complaints
 }

@@ -22,12 +22,10 @@ afterAll(async () => {
 
 /** Opens the page and waits until its three connections are there; what the browser complains of must be nothing. */
 async function withPage(path: string, use: (page: Page) => Promise<void>): Promise<void> {
-  const context = await (browser as Browser).newContext()
-  const complaints = await complaintsOf(context, gateway.httpUrl(path), async (page) => {
+  const complaints = await complaintsOf(browser as Browser, gateway.httpUrl(path), async (page) => {
     await ready(page)
     await use(page)
   })
-  await context.close()
   expect(complaints).toEqual([])
 }
 

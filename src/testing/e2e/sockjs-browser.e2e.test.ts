@@ -72,11 +72,9 @@ const HARMLESS = [
 /** `host`: of the page; its sessions go to 127.0.0.1. What else the browser complains of must be nothing. */
 async function withPage(host: string, use: (page: Page, url: string, channel: string) => Promise<void>): Promise<void> {
   const channel = `page-${++count}`
-  const context = await (browser as Browser).newContext()
-  const complaints = await complaintsOf(context, `http://${host}:${gateway.ports.http}/`, async (page) => {
+  const complaints = await complaintsOf(browser as Browser, `http://${host}:${gateway.ports.http}/`, async (page) => {
     await use(page, gateway.httpUrl(`/sj?channel=${channel}`), channel)
   })
-  await context.close()
   expect(complaints.filter((text) => !HARMLESS.some((harmless) => harmless.test(text)))).toEqual([])
 }
 
