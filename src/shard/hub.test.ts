@@ -263,6 +263,67 @@ describe('the hub', () => {
     expect(hub.size).toBe(1)
   })
 
+  describe('what is kept of several channels', () => {
+    const publish = (name: string, id: string): boolean =>
+      hub.handleItem(name, () => ({
+        ...{ channel: name, prevId: null, httpStream: null, httpResponse: null, wsMessage: null, meta: null },
+        ...{ id, size: -1, noSeq: false },
+      }))
+
+    it('is delivered in the order it was published', async () => {
+      hub.subscribe(new Stream(), [channel('a'), channel('b')])
+      await turn()
+      publish('b', '1')
+      publish('a', '2')
+      publish('b', '3')
+      hub.handleBarrier(1)
+      expect(delivered).toEqual(['1', '2', '3'])
+    })
+
+    it('waits for a receiver whose other channel is not live yet, and newcomers wait with it', async () => {
+      const [leaver, waiter, newcomer] = [new Stream(), new Stream(), new Stream()]
+      waiter.onLive = () => delivered.push('waiter')
+      newcomer.onLive = () => delivered.push('newcomer')
+      hub.subscribe(leaver, [channel('a')])
+      await turn()
+      hub.subscribe(waiter, [channel('a'), channel('b')])
+      await turn()
+      publish('a', '1')
+      publish('b', '2')
+      hub.leave(leaver)
+      hub.handleBarrier(1)
+      publish('a', '3')
+      hub.subscribe(newcomer, [channel('a')])
+      expect(delivered).toEqual([])
+      hub.handleBarrier(2)
+      expect(delivered).toEqual(['waiter', 'newcomer', '1', '2', '3'])
+      publish('a', '4')
+      expect(delivered.at(-1)).toBe('4')
+    })
+
+    it('is let go of when nobody waits for it any more', async () => {
+      const [leaver, stayer] = [new Stream(), new Stream()]
+      hub.subscribe(leaver, [channel('a')])
+      hub.subscribe(stayer, [channel('b')])
+      await turn()
+      publish('a', '1')
+      publish('b', '2')
+      hub.leave(leaver)
+      hub.handleBarrier(1)
+      expect([hub.size, hub.channel('b')?.lastId]).toEqual([1, '2'])
+      hub.subscribe(new Stream(), [channel('a')])
+      await turn()
+      publish('a', '3')
+      advance(BARRIER_DEADLINE_MS)
+      advance(BARRIER_RETRY_MS)
+      expect(counters.get('barriers_failed')).toBe(1)
+      hub.subscribe(new Stream(), [channel('a')])
+      await turn()
+      for (let i = 0; i < NOT_LIVE_ITEMS_MAX; i++) publish('a', 'x')
+      expect(counters.get('drop_not_live')).toBe(0)
+    })
+  })
+
   describe('last ids', () => {
     const item = (id: string | null, more: Partial<PublishItem> = {}): PublishItem => ({
       ...{ channel: 'a', prevId: null, httpStream: null, httpResponse: null, wsMessage: null, meta: null },

@@ -51,8 +51,8 @@ class HubChannel extends Channel {
   readonly #hub: Hub
   /** The batch whose barrier will make it live; null once live. */
   batch: Batch | null = null
-  /** Came while the first receivers waited for the barrier; null: none. */
-  kept: PublishItem[] | null = null
+  /** Items of it among those that the hub keeps. */
+  kept = 0
 
   constructor(hub: Hub, name: string) {
     super(name)
@@ -70,6 +70,12 @@ interface Pending {
   readonly requests: readonly ChannelInstruct[]
   readonly channels: readonly HubChannel[]
   left: boolean
+}
+
+/** Came while the first receivers of its channel waited for the barrier. */
+interface KeptItem {
+  readonly channel: HubChannel
+  readonly item: PublishItem
 }
 
 /** The channels that became new in one loop turn, and who waits for them. One barrier. */
@@ -101,6 +107,8 @@ export class Hub implements ChannelHub {
   readonly #batches: Batch[] = []
   /** Being filled in this turn; sent at its end. */
   #filling: Batch | null = null
+  /** Of all channels, in the order of the bus: a receiver may wait for several. */
+  #kept: KeptItem[] = []
   #nextNumber = 1
 
   constructor(options: HubOptions) {
@@ -132,11 +140,12 @@ export class Hub implements ChannelHub {
     if (channel === undefined) return false
     if (channel.subscribers > 0) {
       this.#deliver(channel, decode(false))
-    } else if (channel.waiting === 0 || channel.live) {
+    } else if (channel.waiting === 0 || (channel.live && channel.kept === 0)) {
       channel.lastId = undefined
       return false
-    } else if ((channel.kept ??= []).length < NOT_LIVE_ITEMS_MAX) {
-      channel.kept.push(decode(true))
+    } else if (channel.kept < NOT_LIVE_ITEMS_MAX) {
+      channel.kept++
+      this.#kept.push({ channel, item: decode(true) })
     } else {
       this.#options.counters.add('drop_not_live')
     }
@@ -170,7 +179,9 @@ export class Hub implements ChannelHub {
     for (const request of requests) {
       const channel = this.#open(request.name)
       channels.push(channel)
-      if (channel.batch !== null && (last === null || channel.batch.number > last.number)) last = channel.batch
+      // What is kept for those who wait comes before anything that this one is to get.
+      const batch = channel.batch ?? (channel.kept > 0 ? this.#newest() : null)
+      if (batch !== null && (last === null || batch.number > last.number)) last = batch
       if (request.prevId !== null && channel.lastId === undefined) last = this.#ask(channel)
     }
     if (last === null) {
@@ -213,7 +224,7 @@ export class Hub implements ChannelHub {
       }
       for (const pending of batch.pendings) this.#resolve(pending, true)
       // When all of them have joined: what was kept is for each.
-      for (const { channels } of batch.pendings) for (const channel of channels) this.#deliverKept(channel)
+      this.#deliverKept()
       for (const channel of batch.channels) this.dropIfUnused(channel, false)
     }
   }
@@ -230,6 +241,7 @@ export class Hub implements ChannelHub {
         this.#channels.delete(channel.name)
       }
       for (const pending of batch.pendings) this.#resolve(pending, false)
+      this.#deliverKept()
       this.#options.onChannels(this.#channels.size)
       return
     }
@@ -278,6 +290,11 @@ export class Hub implements ChannelHub {
     return this.#filling
   }
 
+  /** The one that is answered last. */
+  #newest(): Batch {
+    return this.#filling ?? this.#batches.at(-1) ?? this.#fill()
+  }
+
   #ask(channel: HubChannel): Batch {
     const batch = this.#fill()
     batch.asks.add(channel)
@@ -289,7 +306,7 @@ export class Hub implements ChannelHub {
     for (const channel of batch.asks) {
       const lastId = lastIds[index++]
       // What passed by meanwhile is as new. Items kept are in what main knows, but not yet in what receivers have got.
-      if (channel.lastId === undefined && channel.kept === null) channel.lastId = lastId
+      if (channel.lastId === undefined && channel.kept === 0) channel.lastId = lastId
     }
   }
 
@@ -340,11 +357,21 @@ export class Hub implements ChannelHub {
     }
   }
 
-  #deliverKept(channel: HubChannel): void {
-    const { kept } = channel
-    if (kept === null || (channel.subscribers === 0 && channel.waiting > 0)) return
-    channel.kept = null
-    for (const item of kept) this.#deliver(channel, item)
+  /** What has receivers by now. The rest waits on, or is for nobody any more. */
+  #deliverKept(): void {
+    const kept = this.#kept
+    if (kept.length === 0) return
+    this.#kept = []
+    for (const entry of kept) {
+      const { channel, item } = entry
+      const isAwaited = channel.subscribers === 0 && channel.waiting > 0
+      if (isAwaited && this.#channels.get(channel.name) === channel) {
+        this.#kept.push(entry)
+        continue
+      }
+      channel.kept--
+      this.#deliver(channel, item)
+    }
   }
 
   #abandon(pending: Pending): void {
