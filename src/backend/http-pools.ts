@@ -9,6 +9,7 @@ import { type Connector, Pool, buildConnector } from './undici-parts.js'
 import { BACKEND_HEAD_BYTES_MAX, STRANGER_POOLS_MAX } from '../base/limits.js'
 import type { Target } from '../routing/types.js'
 import { CONNECT_TIMEOUT_MS, type ClientCertificate, clientCertificate, connectFailureKind } from './connecting.js'
+import { DIRECT_READS, readDirectly } from './direct-reads.js'
 import { policyFault, policyOptions } from './internal-addresses.js'
 import { FailureKind } from './types.js'
 import type { BackendRequest } from './types.js'
@@ -170,7 +171,7 @@ function makeConnector(target: Target, certificate: ClientCertificate | Error): 
     if (certificate instanceof Error) throw certificate
     connect = buildConnector({
       timeout: CONNECT_TIMEOUT_MS,
-      ...(target.ssl ? { rejectUnauthorized: !target.insecure } : {}),
+      ...(target.ssl ? { rejectUnauthorized: !target.insecure } : { onread: DIRECT_READS }),
       ...policyOptions(target),
       ...certificate,
     })
@@ -179,8 +180,10 @@ function makeConnector(target: Target, certificate: ClientCertificate | Error): 
   }
   return (options, callback) => {
     connect(options, (error: Error | null, socket) => {
-      if (error === null) callback(null, socket)
-      else callback(new ConnectError(connectFailureKind(error, target.ssl), error), null)
+      if (error === null) {
+        if (!target.ssl) readDirectly(socket)
+        callback(null, socket)
+      } else callback(new ConnectError(connectFailureKind(error, target.ssl), error), null)
     })
   }
 }

@@ -34,3 +34,11 @@ export function copyOfArrayBuffer(lent: ArrayBuffer): Buffer {
   copy.set(new Uint8Array(lent))
   return copy
 }
+
+/** A copy in memory of its own: small buffers share theirs with others, and keep all of it for as long as they live. */
+export function ownBytes(bytes: Uint8Array): Buffer {
+  if (bytes.length === 0) return EMPTY_BYTES
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
+}

@@ -1,5 +1,6 @@
 /** From an exchange whose backend has said to hold, to the hold that takes its connection over. */
-import { type HttpSession, type InstructVerdict, answerOf } from '../grip/http-session.js'
+import { ownBytes } from '../base/bytes.js'
+import { type HttpAnswer, type HttpSession, type InstructVerdict, answerOf } from '../grip/http-session.js'
 import { holdFilters } from '../grip/hold-filters.js'
 import type { Instruct } from '../wire/instruct-types.js'
 import type { ClientRequest } from './client-request.js'
@@ -35,7 +36,7 @@ export function prepareHold(
     }
   }
   const start = {
-    answer: answerOf(instruct),
+    answer: kept(answerOf(instruct)),
     crossOrigin: client.crossOrigin?.crossOrigin ?? null,
     timeoutMs: instruct.timeout * 1000,
     filters,
@@ -47,6 +48,11 @@ export function prepareHold(
   return () => {
     shared.context.hub.subscribe(new HeldResponse(shared, slot, start), channels)
   }
+}
+
+/** The body may be a piece of what was read with it, which is not to be kept for as long as the hold. */
+function kept(answer: HttpAnswer): HttpAnswer {
+  return { ...answer, body: ownBytes(answer.body) }
 }
 
 /** With the headers that the client of a stream gets. */
