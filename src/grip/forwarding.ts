@@ -20,7 +20,7 @@ export interface ClientHead {
   readonly path: string
   /** Flat list, lower-case names. */
   readonly headers: string[]
-  /** Empty for clients of a unix socket. */
+  /** Empty for clients of a unix socket, and when nobody wants it: see Forwarding.usesPeerAddress. */
   readonly peerAddress: string
   /** The client came by TLS, to us or to whom we believe it. */
   readonly ssl: boolean
@@ -132,6 +132,8 @@ export class Forwarding {
   readonly #signers = new Map<string, Signer | null>()
   readonly #needMark: ReadonlySet<string>
   readonly #interned = new InternedStrings()
+  /** Whether clients' addresses go into X-Forwarded-For or the log. */
+  readonly usesPeerAddress: boolean
   /** Faults of keys, for the log; requests go unsigned then. */
   readonly faults: string[] = []
 
@@ -140,6 +142,8 @@ export class Forwarding {
     this.#settings = settings
     this.#readFile = readFile
     this.#rewrite = rewrite
+    const { logFrom, xForwardedFor, xForwardedForTrusted } = settings.proxy
+    this.usesPeerAddress = logFrom || xForwardedFor.append || xForwardedForTrusted.append
     this.#needMark = new Set(settings.proxy.origHeadersNeedMark.map((name) => name.toLowerCase()))
     const { key, fault } = decodeVerifyingKey(settings.proxy.upstreamKey, (path) => this.#read(path))
     this.#upstreamKey = key

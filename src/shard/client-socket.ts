@@ -8,8 +8,14 @@ import type { ClientHead } from '../grip/forwarding.js'
 import type { WsReject } from '../grip/ws-answer.js'
 import type { Header, WsMessageType } from '../wire/publish-types.js'
 
+/** Whose address can be asked for: a socket or a response of uWebSockets.js. */
+export interface Addressed {
+  /** Absent: it is no connection of its own (SockJS polls). */
+  getRemoteAddressAsText?(): ArrayBuffer
+}
+
 /** A WebSocket of uWebSockets.js is one; its documentation says what the calls do. */
-export interface ClientSocket {
+export interface ClientSocket extends Addressed {
   send(message: Uint8Array, isBinary: boolean, compress: boolean): number
   ping(message: Uint8Array): number
   getBufferedAmount(): number
@@ -17,8 +23,6 @@ export interface ClientSocket {
   close(): unknown
   subscribe(topic: string): boolean
   unsubscribe(topic: string): boolean
-  /** Absent: it is no connection of its own (SockJS polls). */
-  getRemoteAddressAsText?(): ArrayBuffer
   /** SockJS: it has no topics, so every published item is written to it alone. */
   readonly isWrapped?: boolean
 }
@@ -48,7 +52,7 @@ export interface FirstFrame {
 }
 
 /** A client that asks for a WebSocket, while it waits for the verdict. */
-export interface Upgrade {
+export interface Upgrade extends Addressed {
   readonly head: ClientHead
   readonly startedMs: number
   readonly connectionId: string
@@ -63,8 +67,8 @@ export interface Upgrade {
   drop(): void
 }
 
-/** Of its connection; empty when there is none. */
-export function addressOf(socket: ClientSocket | null): string {
-  const text = socket?.getRemoteAddressAsText?.() ?? new ArrayBuffer(0)
+/** Of its connection; empty when there is none, or a unix socket. The kernel is asked for it each time. */
+export function addressOf(end: Addressed | null): string {
+  const text = end?.getRemoteAddressAsText?.() ?? new ArrayBuffer(0)
   return canonicalAddress(Buffer.from(text).toString('latin1'))
 }

@@ -73,7 +73,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     if ('res' in client) {
       // First of all: a response without an abort handler ends the process.
       this.#slot = new ResponseSlot(client.res, this)
-      const head = copyClientHead(client.res, client.req, client.door)
+      const head = copyClientHead(client.res, client.req, client.door, this.#context)
       this.#client = new ClientRequest(head, this.#context.clock.nowMs(), null)
       this.#slot.ssl = head.ssl
       this.#context.counters.add('requests')
@@ -466,7 +466,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   #access(status: number, bytes: number, outcome: string): void {
-    reportAccess(this.#context, this.#client.record(), status, bytes, outcome)
+    if (this.#context.access !== null) reportAccess(this.#context, this.#client.record(), status, bytes, outcome)
   }
 }
 

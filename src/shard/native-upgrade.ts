@@ -81,6 +81,11 @@ export class NativeUpgrade implements Upgrade {
     this.#parts.res.close()
   }
 
+  /** Until it is answered. */
+  getRemoteAddressAsText(): ArrayBuffer {
+    return this.#parts.res.getRemoteAddressAsText()
+  }
+
   /** Who the socket's callbacks are for. */
   protected ownerOf(session: SocketOwner): SocketOwner {
     return session

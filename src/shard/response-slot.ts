@@ -4,9 +4,8 @@
  * The native side keeps one small closure for it, so what the exchange needed can be collected while the hold lives.
  * After an abort or an end `res` must not be touched: every use goes through `isOpen`.
  */
-import { Buffer } from 'node:buffer'
 import type uWS from 'uWebSockets.js'
-import { canonicalAddress } from '../base/ip.js'
+import { addressOf } from './client-socket.js'
 import type { Report } from './report.js'
 import type { ReportedConnection } from './reported-connections.js'
 import type { RouteTraffic } from './route-traffic.js'
@@ -83,7 +82,7 @@ export class ResponseSlot {
   introduce(report: Report, route: string): void {
     this.traffic = report.traffic(route)
     if (!this.isOpen) return
-    const peerAddress = canonicalAddress(Buffer.from(this.res.getRemoteAddressAsText()).toString('latin1'))
+    const peerAddress = addressOf(this.res)
     this.reported = report.found(this.reported?.id ?? null, { type: 'http', route, peerAddress, ssl: this.ssl })
   }
 

@@ -141,8 +141,7 @@ export abstract class WsClientEnd extends DeadlineEntry {
   introduce(report: Report): void {
     if (this.ws === null && this.upgrade === null) return
     this.traffic = report.traffic(this.statsRoute)
-    const address = this.upgrade?.head.peerAddress ?? addressOf(this.ws)
-    report.found(this.connectionId, this.facts(address))
+    report.found(this.connectionId, this.facts(addressOf(this.ws ?? this.upgrade)))
   }
 
   /** `isNew`: no other target has been asked for this client. */

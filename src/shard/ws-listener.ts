@@ -125,7 +125,7 @@ function handleUpgrade(
   try {
     context.counters.add('requests')
     const { acceptXForwardedProtocol: acceptForwardedProtocol } = context.settings.proxy
-    const head = copyClientHead(res, req, { ssl: options.ssl, acceptForwardedProtocol })
+    const head = copyClientHead(res, req, { ssl: options.ssl, acceptForwardedProtocol }, context)
     const offer = deflateOffer(head.headers)
     const route = options.isDraining() ? null : matchRoute(context, head, 'ws')
     const path = route === null ? null : readSockJsPath(route, encodePath(head.path))
