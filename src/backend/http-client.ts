@@ -18,6 +18,7 @@ import { hasHeader } from '../wire/headers.js'
 import { statusReason } from '../wire/status-reasons.js'
 import { bodyChunks } from './body-chunks.js'
 import { type BackendSettings, ConnectError, HttpPools } from './http-pools.js'
+import { KnownStrings } from './known-strings.js'
 import { FailureKind } from './types.js'
 import type { BackendClient, BackendExchange, BackendFailure, BackendHandler, BackendRequest } from './types.js'
 import type { Pool } from './undici-parts.js'
@@ -62,6 +63,9 @@ export class HttpBackendClient implements BackendClient {
     await this.#pools.close()
   }
 }
+
+/** Of all backends. */
+const STRINGS = new KnownStrings()
 
 function failureKind(error: Error): FailureKind {
   return error instanceof ConnectError ? error.kind : FailureKind.Generic
@@ -168,7 +172,8 @@ class HttpBackendExchange extends DeadlineEntry implements BackendExchange, Disp
 
   onRequestSent(): void {
     this.#bodySent = true
-    this.#moved()
+    // One without a body has gone out as its connection was found.
+    if (this.#request.body !== null) this.#moved()
   }
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
@@ -183,8 +188,7 @@ class HttpBackendExchange extends DeadlineEntry implements BackendExchange, Disp
     this.#resume = resume
     this.#moved()
     const headers = new Array<string>(rawHeaders.length)
-    for (let index = 0; index < rawHeaders.length; index++)
-      headers[index] = (rawHeaders[index] as Buffer).toString('latin1')
+    for (let index = 0; index < rawHeaders.length; index++) headers[index] = STRINGS.get(rawHeaders[index] as Buffer)
     this.#handler.handleHead(status, wholeReason(status, byteStringOfText(reason)), headers)
     return true
   }

@@ -187,8 +187,8 @@ export class HttpSession {
 /** Only the gateway itself may speak WebSocket events to an over_http target; a client that does gets this. */
 export function refuseWebSocketEvents(target: Target, headers: readonly string[], trusted: boolean): HttpAnswer | null {
   if (!target.overHttp || trusted) return null
-  const type = (headerValue(headers, 'content-type') ?? '').split(';', 1)[0]
-  if (type !== 'application/websocket-events') return null
+  const type = headerValue(headers, 'content-type')
+  if (type === null || type.split(';', 1)[0] !== 'application/websocket-events') return null
   return textAnswer(403, 'Forbidden', 'Client not allowed to send WebSocket events directly.')
 }
 

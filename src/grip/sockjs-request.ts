@@ -3,6 +3,7 @@
  * (routing/path.ts), and matched with `sockjs=` byte for byte.
  */
 import { Buffer } from 'node:buffer'
+import { pathLength } from '../routing/path.js'
 import type { Route } from '../routing/types.js'
 
 /** Where SockJS begins and what stands behind it. */
@@ -20,10 +21,10 @@ export interface SockJsPath {
 export function readSockJsPath(route: Pick<Route, 'sockjsPath' | 'sockjsAsPath'>, path: string): SockJsPath | null {
   const base = route.sockjsPath ?? ''
   if (base === '') return null
-  const end = path.search(/[?#]/)
-  const bare = end === -1 ? path : path.slice(0, end)
+  const end = pathLength(path)
+  const bare = path.slice(0, end)
   if (!bare.startsWith(base)) return null
-  const query = end === -1 ? '' : path.slice(end)
+  const query = path.slice(end)
   const asPath = route.sockjsAsPath || null
   return {
     rest: bare.slice(base.length),

@@ -55,6 +55,14 @@ export function encodePart(part: string, isQuery: boolean): string {
   return encoded
 }
 
+/** Length of the path in front of a query or a fragment. */
+export function pathLength(pathAndQuery: string): number {
+  const question = pathAndQuery.indexOf('?')
+  const hash = pathAndQuery.indexOf('#')
+  if (question === -1 || (hash !== -1 && hash < question)) return hash === -1 ? pathAndQuery.length : hash
+  return question
+}
+
 function settledEscape(digits: string): string {
   const char = String.fromCharCode(Number.parseInt(digits, 16))
   return UNRESERVED.test(char) ? char : `%${digits.toUpperCase()}`
@@ -66,8 +74,9 @@ function escapeOf(byte: number): string {
 
 /** Step two (RFC 3986 §5.2.4), on the path of an encoded path and query. */
 export function removeDotSegments(pathAndQuery: string): string {
-  const end = pathAndQuery.search(/[?#]/)
-  const path = end === -1 ? pathAndQuery : pathAndQuery.slice(0, end)
+  if (!pathAndQuery.includes('/.')) return pathAndQuery
+  const end = pathLength(pathAndQuery)
+  const path = pathAndQuery.slice(0, end)
   if (!HAS_DOT_SEGMENT.test(path)) return pathAndQuery
   const kept: string[] = []
   const segments = path.split('/')
@@ -80,5 +89,5 @@ export function removeDotSegments(pathAndQuery: string): string {
     // A path that ends in a dot segment names a directory.
     else if (at === last) kept.push('')
   }
-  return '/' + kept.join('/') + (end === -1 ? '' : pathAndQuery.slice(end))
+  return '/' + kept.join('/') + pathAndQuery.slice(end)
 }

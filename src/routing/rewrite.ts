@@ -1,6 +1,6 @@
 /** What a route and a target make of a request's host and path. */
 import { formatHostPort } from './host.js'
-import { removeDotSegments } from './path.js'
+import { pathLength, removeDotSegments } from './path.js'
 import type { HostPort, Route, Target } from './types.js'
 
 /**
@@ -14,12 +14,10 @@ export function rewritePath(route: Route, encoded: string): string | null {
 }
 
 function applyReplacement(pathRem: number, replaceBeg: string, encoded: string): string {
-  const end = encoded.search(/[?#]/)
-  const path = end === -1 ? encoded : encoded.slice(0, end)
-  const rest = end === -1 ? '' : encoded.slice(end)
-  const replaced = replaceBeg + path.slice(pathRem)
+  const end = pathLength(encoded)
+  const replaced = replaceBeg + encoded.slice(0, end).slice(pathRem)
   // Nothing left of a path is the root.
-  return (replaced === '' ? '/' : replaced) + rest
+  return (replaced === '' ? '/' : replaced) + encoded.slice(end)
 }
 
 /**
@@ -29,10 +27,9 @@ function applyReplacement(pathRem: number, replaceBeg: string, encoded: string):
 export function builtInPath(route: Route, rewritten: string): string {
   const { pathBeg } = route
   const length = pathBeg.endsWith('/') ? pathBeg.length - 1 : pathBeg.length
-  const end = rewritten.search(/[?#]/)
-  const path = end === -1 ? rewritten : rewritten.slice(0, end)
-  const shortened = path.slice(length)
-  return (shortened === '' ? '/' : shortened) + (end === -1 ? '' : rewritten.slice(end))
+  const end = pathLength(rewritten)
+  const shortened = rewritten.slice(0, end).slice(length)
+  return (shortened === '' ? '/' : shortened) + rewritten.slice(end)
 }
 
 /** Host and port that the backend is addressed by: the target's host=, else the route's as_host, else the client's. */

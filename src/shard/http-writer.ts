@@ -71,8 +71,18 @@ function endWhole(
 }
 
 export function writeStatus(res: uWS.HttpResponse, status: number, reason: string): void {
-  res.writeStatus(nativeString(`${String(status).padStart(3, '0')} ${reason}`))
+  if (status !== lastStatus || reason !== lastReason) {
+    lastLine = nativeString(`${String(status).padStart(3, '0')} ${reason}`)
+    lastStatus = status
+    lastReason = reason
+  }
+  res.writeStatus(lastLine)
 }
+
+// Most answers say the same as the one before.
+let lastStatus = 0
+let lastReason = ''
+let lastLine: string | Uint8Array = ''
 
 export function writeFlatHeaders(res: uWS.HttpResponse, headers: readonly string[]): void {
   for (let index = 0; index < headers.length; index += 2) {

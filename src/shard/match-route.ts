@@ -1,7 +1,7 @@
 /** The route of a request: by id where the client may name one, otherwise by host and path. */
 import { type ClientHead, clientHost } from '../grip/forwarding.js'
 import { parseHostPort } from '../routing/host.js'
-import { encodePath } from '../routing/path.js'
+import { encodePath, pathLength } from '../routing/path.js'
 import type { Route } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import type { ShardContext } from './context.js'
@@ -24,12 +24,11 @@ function routeByHost(context: ShardContext, head: ClientHead, proto: 'http' | 'w
   const host = parseHostPort(clientHost(head))
   if (host === null) return null
   const encoded = encodePath(head.path)
-  const end = encoded.search(/[?#]/)
   return context.routes().match({
     proto,
     ssl: head.ssl,
     host: host.host,
-    path: end === -1 ? encoded : encoded.slice(0, end),
+    path: encoded.slice(0, pathLength(encoded)),
   })
 }
 

@@ -66,7 +66,7 @@ export function trimBlanks(text: string): string {
 }
 
 function isNamed(name: string, lowerName: string): boolean {
-  return name.length === lowerName.length && name.toLowerCase() === lowerName
+  return name === lowerName || (name.length === lowerName.length && name.toLowerCase() === lowerName)
 }
 
 /** Space, or one of \t \n \v \f \r. */
