@@ -16,7 +16,8 @@ export class KnownStrings {
   get(bytes: Buffer): string {
     const { length } = bytes
     if (length === 0 || length > BYTES_MAX) return bytes.toString('latin1')
-    const mix = length * 131 + (bytes[0] as number) * 31 + (bytes[length >> 1] as number) * 7 + (bytes[length - 1] as number)
+    const mix =
+      length * 131 + (bytes[0] as number) * 31 + (bytes[length >> 1] as number) * 7 + (bytes[length - 1] as number)
     const place = mix & (PLACES - 1)
     const known = this.#places[place] as string
     if (known.length === length && isSame(known, bytes)) return known
