@@ -55,11 +55,9 @@ export function compare(figure: number, row: BaselineRow | undefined): Compariso
 /** `figures`: of each run, not empty. */
 export function baselineRow(figures: readonly number[]): BaselineRow {
   const sorted = [...figures].sort((a, b) => a - b)
-  const middle = (sorted.length - 1) / 2
-  const [below, above] = [sorted[Math.floor(middle)] as number, sorted[Math.ceil(middle)] as number]
-  const median = (below + above) / 2
-  const spread = ((sorted.at(-1) as number) - (sorted[0] as number)) / median
-  return { figure: Number(median.toPrecision(4)), spread: Number(spread.toFixed(3)) }
+  const figure = median(sorted)
+  const spread = ((sorted.at(-1) as number) - (sorted[0] as number)) / figure
+  return { figure: Number(figure.toPrecision(4)), spread: Number(spread.toFixed(3)) }
 }
 
 export function describeComparison({ verdict, change, tolerance }: Comparison): string {
@@ -68,4 +66,11 @@ export function describeComparison({ verdict, change, tolerance }: Comparison): 
   const percent = `${sign}${Math.abs(change * 100).toFixed(0)} % (±${(tolerance * 100).toFixed(0)} %)`
   if (verdict === Verdict.Worse) return `${percent} REGRESSION`
   return verdict === Verdict.Better ? `${percent} better` : percent
+}
+
+/** Of values that are not empty. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = (sorted.length - 1) / 2
+  return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2
 }

@@ -3,6 +3,7 @@
  * has ended.
  */
 import { encodeItem, PushPublisher, wsItem } from '../testing/publish.js'
+import { median } from './baseline.js'
 import { pssBytes } from './process-cost.js'
 import type { LoadCommand } from './load-protocol.js'
 import type { ReferenceName } from './reference-works.js'
@@ -13,8 +14,9 @@ import { ROUND_TRIP_CONNECTIONS, SaturatedPublishing } from './work-shapes.js'
 const SHARDS = 2
 const WARM_UP_MS = 1_000
 const MEASURE_MS = 3_000
-const IDLE_BASE = 4_000
-const IDLE_MORE = 8_000
+const IDLE_STEP = 3_000
+/** Counted, behind the first connections. */
+const IDLE_STEPS = 3
 
 export interface WorkResult {
   /** Units per second; null where there is no rate. */
@@ -79,7 +81,7 @@ export const WORKS: readonly Work[] = [
   },
   {
     name: 'idle',
-    title: 'idle WebSocket, each further one above 4,000',
+    title: 'idle WebSocket, each further one above 3,000',
     unit: 'connection',
     costUnit: 'KB',
     expected: 5,
@@ -148,34 +150,39 @@ function roundTrips(command: LoadCommand): Promise<WorkResult> {
 }
 
 /**
- * Memory that each further connection takes: (PSS with 12,000 - PSS with 4,000) / 8,000. The first thousands also pay for
- * what grows once (compiled code, young generation, connections to the backend), which the remark shows: what the first
- * 4,000 took each, all included.
+ * Memory that each further connection takes, in three steps of which the median counts: V8 takes and gives back room for new
+ * objects when it sees fit. What grows once (compiled code, connections to the backend) is paid by the first connections; the
+ * remark shows what they took, all included.
  */
 function idle(): Promise<WorkResult> {
   return withRig(async (rig) => {
-    const open = (connections: number): Promise<unknown> =>
-      rig.load.run({ kind: 'receive', connections, path: '/ws?channel=idle', frameBytes: FRAME_BYTES })
-    const kilobytes = async (): Promise<number> => (await settledPssBytes(rig.gateway.pid)) / 1024
-    const none = await kilobytes()
-    await open(IDLE_BASE)
-    const base = await kilobytes()
-    await open(IDLE_MORE)
-    const all = await kilobytes()
-    const first = ((base - none) / IDLE_BASE).toPrecision(3)
-    const remark = `the first ${IDLE_BASE.toLocaleString('en')} took ${first} KB each, fixed growth included`
-    return { rate: null, cost: (all - base) / IDLE_MORE, dropped: 0, remark }
+    const opened = async (): Promise<number> => {
+      await rig.load.run({ kind: 'receive', connections: IDLE_STEP, path: '/ws?channel=idle', frameBytes: FRAME_BYTES })
+      return settledKilobytes(rig.gateway.pid)
+    }
+    const none = await settledKilobytes(rig.gateway.pid)
+    let before = await opened()
+    const first = ((before - none) / IDLE_STEP).toPrecision(3)
+    const steps: number[] = []
+    while (steps.length < IDLE_STEPS) {
+      const after = await opened()
+      steps.push((after - before) / IDLE_STEP)
+      before = after
+    }
+    const shown = steps.map((step) => step.toPrecision(3)).join(', ')
+    const remark = `the steps: ${shown} KB; the first ${IDLE_STEP.toLocaleString('en')} took ${first} KB each, fixed growth included`
+    return { rate: null, cost: median(steps), dropped: 0, remark }
   })
 }
 
-/** Memory when it has stopped moving (garbage collection follows the work), or after six seconds. */
-async function settledPssBytes(pid: number): Promise<number> {
+/** Memory when it has stopped moving (garbage collection follows the work), or after four seconds. */
+async function settledKilobytes(pid: number): Promise<number> {
   const samples: number[] = []
-  while (samples.length < 24) {
+  while (samples.length < 16) {
     samples.push(pssBytes(pid))
     const last = samples.slice(-8)
     if (last.length === 8 && Math.max(...last) - Math.min(...last) < 256 * 1024) break
     await pause(250)
   }
-  return samples.at(-1) as number
+  return (samples.at(-1) as number) / 1024
 }

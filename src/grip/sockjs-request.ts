@@ -3,7 +3,7 @@
  * (routing/path.ts), and matched with `sockjs=` byte for byte.
  */
 import { Buffer } from 'node:buffer'
-import { pathLength } from '../routing/path.js'
+import { pathLength } from '../base/path-length.js'
 import type { Route } from '../routing/types.js'
 
 /** Where SockJS begins and what stands behind it. */

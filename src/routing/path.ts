@@ -11,6 +11,8 @@
  *   - a `%` that two hexadecimal digits do not follow makes every `%` of its part literal: `%zz%41` becomes `%25zz%2541`.
  */
 
+import { pathLength } from '../base/path-length.js'
+
 /** A path for which both steps are the identity: by far the most. No `%`, `#`, `'`, no dot behind a slash. */
 const CLEAN = /^(?:\/(?!\.)[A-Za-z0-9\-._~!$&()*+,:;=@[\]]*)+(?:\?[A-Za-z0-9\-._~!$&()*+,:;=@[\]/?]*)?$/
 
@@ -53,14 +55,6 @@ export function encodePart(part: string, isQuery: boolean): string {
     else encoded += char
   }
   return encoded
-}
-
-/** Length of the path in front of a query or a fragment. */
-export function pathLength(pathAndQuery: string): number {
-  const question = pathAndQuery.indexOf('?')
-  const hash = pathAndQuery.indexOf('#')
-  if (question === -1 || (hash !== -1 && hash < question)) return hash === -1 ? pathAndQuery.length : hash
-  return question
 }
 
 function settledEscape(digits: string): string {

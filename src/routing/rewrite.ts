@@ -1,6 +1,7 @@
 /** What a route and a target make of a request's host and path. */
+import { pathLength } from '../base/path-length.js'
 import { formatHostPort } from './host.js'
-import { pathLength, removeDotSegments } from './path.js'
+import { removeDotSegments } from './path.js'
 import type { HostPort, Route, Target } from './types.js'
 
 /**

@@ -1,7 +1,8 @@
 /** The route of a request: by id where the client may name one, otherwise by host and path. */
+import { pathLength } from '../base/path-length.js'
 import { type ClientHead, clientHost } from '../grip/forwarding.js'
 import { parseHostPort } from '../routing/host.js'
-import { encodePath, pathLength } from '../routing/path.js'
+import { encodePath } from '../routing/path.js'
 import type { Route } from '../routing/types.js'
 import { headerValue } from '../wire/headers.js'
 import type { ShardContext } from './context.js'
