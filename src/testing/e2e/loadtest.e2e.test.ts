@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { Command } from '../command.js'
 import { freePorts } from '../free-ports.js'
 import { type Gateway, PROJECT_FOLDER, startGateway } from '../gateway.js'
@@ -142,6 +142,7 @@ describe('what does not work is told', () => {
 
   test('a gateway that ends under the load: what closed, and exit code 1', async () => {
     const other = await startGateway({ routes: ['* demo'] })
+    onTestFinished(() => other.kill())
     const command = start(
       ...['fanout', `--url=${other.httpUrl('')}`, `--publish-url=${other.controlUrl('/publish/')}`],
       ...['--connections=10', '--workers=2', '--duration=30', '--warmup=0', '--drain=0'],
@@ -155,6 +156,7 @@ describe('what does not work is told', () => {
 
   test('a publish door that ends under the load: what its publishers saw', async () => {
     const other = await startGateway({ routes: ['* demo'] })
+    onTestFinished(() => other.kill())
     const command = start(
       ...['publish', `--url=${other.httpUrl('')}`, `--publish-url=${other.controlUrl('/publish/')}`, '--rate=50'],
       ...['--connections=0', '--workers=2', '--duration=4', '--warmup=0', '--drain=0'],
