@@ -136,6 +136,14 @@ export class Connection {
     )
   }
 
+  /** Until this many text messages have come: pongs come by themselves. */
+  async gotTexts(count: number): Promise<void> {
+    await this.#waiters.until(
+      () => this.events.filter((event) => event.startsWith('text ')).length >= count || undefined,
+      () => `${count} texts at the client; there are ${JSON.stringify(this.events)}`,
+    )
+  }
+
   /** Until the TCP connection is over. */
   async ended(deadlineMs = EVENT_DEADLINE_MS): Promise<void> {
     await this.#waiters.until(

@@ -251,9 +251,9 @@ export const statsReports: Scenario[] = [
       client.text('hello')
       await client.got(2)
       client.ping('p')
-      await client.got(3)
+      await client.gotTexts(3)
       await world.publish({ channel: world.channel, formats: { 'ws-message': { content: 'published' } } })
-      await client.got(4)
+      await client.gotTexts(4)
       client.drop()
       const { length } = world.path('/ws')
       return {
