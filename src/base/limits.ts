@@ -7,6 +7,9 @@ import { assert } from './assert.js'
 /** Longest channel name, prefix included. It must fit the 16-bit length in front of a bus topic. */
 export const CHANNEL_BYTES_MAX = 65_000
 
+/** A relayed answer of which so much has come goes out at once, and not at the end of the turn. */
+export const ANSWER_BYTES_PER_TURN = 65_536
+
 /** A GRIP response larger than this is not buffered (Pushpin's value; streams are exempt). */
 export const GRIP_RESPONSE_BYTES_MAX = 100_000
 /** A request body that must be kept so that a hold can re-send it (Pushpin's value). */

@@ -12,7 +12,7 @@
  */
 import type uWS from 'uWebSockets.js'
 import type { BackendFailure, BackendHandler } from '../backend/types.js'
-import { GRIP_RESPONSE_BYTES_MAX } from '../base/limits.js'
+import { ANSWER_BYTES_PER_TURN, GRIP_RESPONSE_BYTES_MAX } from '../base/limits.js'
 import { type HttpAnswer, type HttpSession, proxyFailed, requestFailed } from '../grip/http-session.js'
 import { countBackendFailure, failsOver } from './backend-results.js'
 import { BackendAnswer } from './backend-answer.js'
@@ -36,12 +36,15 @@ import { type Relay, endRelay, relayChunk, relayWhole, startRelay } from './rela
 import { type RequestRecord, reportAccess } from './request-record.js'
 import { ResponseSlot, type SlotOwner } from './response-slot.js'
 import { SockJsExchange } from './sockjs-exchange.js'
+import type { AtTurnEnd } from './turn-end.js'
 
 const State = {
   /** The backend has not answered. */
   Requesting: 'requesting',
   /** Its head is there and nothing has been written: the rest may come within this turn. */
   Answered: 'answered',
+  /** All of it is there, and goes to the client at the end of this turn. */
+  Whole: 'whole',
   /** Its body goes to the client as it comes. */
   Relaying: 'relaying',
   /** A GRIP answer is kept until it is whole. */
@@ -53,7 +56,7 @@ const State = {
 } as const
 type State = (typeof State)[keyof typeof State]
 
-export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, PulsedUpload {
+export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, PulsedUpload, AtTurnEnd {
   nextLinked: OpenHttp | null = null
   previousLinked: OpenHttp | null = null
   readonly #shared: HttpShared
@@ -64,6 +67,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   // The backend's answer.
   readonly #received = new BackendAnswer()
   #isWhole = false
+  #awaitsTurnEnd = false
   #writer: HttpWriter | null = null
 
   /** A new request: inside the request callback of uWebSockets.js only, `req` is gone afterwards. Or one to be retried. */
@@ -178,7 +182,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   // From the backend.
 
   handleHead(status: number, reason: string, headers: string[]): void {
-    this.#guard(() => {
+    try {
       this.#received.head = { status, reason, headers }
       this.#slot.traffic?.serverAnswer(this.#received.head)
       const verdict = (this.#client.session as HttpSession).handleHead(headers, this.#client.isKept)
@@ -188,13 +192,11 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         return
       }
       this.#state = State.Answered
-      // undici hands over all it has read in this turn; a small answer is then written in one go.
-      queueMicrotask(() => {
-        this.#guard(() => {
-          if (this.#state === State.Answered) this.#startRelay()
-        })
-      })
-    })
+      // A small answer comes whole within the turn, and is then written in one go.
+      this.#awaitTurnEnd()
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   handleData(chunk: Buffer): boolean {
@@ -208,13 +210,14 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   handleEnd(): void {
-    this.#guard(() => {
+    try {
       this.#client.backend = null
       this.#isWhole = true
       this.#context.counters.add('backend_ok')
       switch (this.#state) {
         case State.Answered:
-          return this.#relayWhole()
+          this.#state = State.Whole
+          return this.#awaitTurnEnd()
         case State.Relaying:
           return this.#endRelay()
         case State.Collecting:
@@ -224,10 +227,23 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
           if (!(this.#writer as HttpWriter).isPending) this.#decideStreamed()
           return
         case State.Requesting:
+        case State.Whole:
         case State.Ended:
           return
       }
-    })
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  handleTurnEnd(): void {
+    this.#awaitsTurnEnd = false
+    try {
+      if (this.#state === State.Whole) this.#relayWhole()
+      else if (this.#state === State.Answered) this.#startRelay()
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   handleFailure(failure: BackendFailure): void {
@@ -248,6 +264,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         case State.Streaming:
           appendFailure(this.#client.session as HttpSession, this.#writer as HttpWriter, proxyFailed(null))
           return this.#cutRelay()
+        case State.Whole:
         case State.Ended:
           return
       }
@@ -315,7 +332,9 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     switch (this.#state) {
       case State.Answered:
         this.#received.add(chunk)
-        return true
+        if (this.#received.bodyBytes < ANSWER_BYTES_PER_TURN) return true
+        this.#startRelay()
+        return this.#writer?.isPending !== true
       case State.Relaying:
       case State.Streaming:
         if (this.#client.isHead) return true
@@ -325,6 +344,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         this.#received.add(chunk)
         return this.#received.bodyBytes <= GRIP_RESPONSE_BYTES_MAX || this.#overflow()
       case State.Requesting:
+      case State.Whole:
       case State.Ended:
         return true
     }
@@ -338,6 +358,12 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
     this.#closeUpload()
     relayWhole(this.#relay(), this.#writer)
     this.#finishRelay()
+  }
+
+  #awaitTurnEnd(): void {
+    if (this.#awaitsTurnEnd) return
+    this.#awaitsTurnEnd = true
+    this.#shared.turnEnd.add(this)
   }
 
   #startRelay(): void {

@@ -8,6 +8,7 @@ import type { Report } from './report.js'
 import type { RequestRecord } from './request-record.js'
 import type { ResponseSlot } from './response-slot.js'
 import type { SockJsDoor } from './sockjs-door.js'
+import { TurnEnd } from './turn-end.js'
 import { Updates } from './updates.js'
 
 /** An exchange or a hold, from the moment its head is there until nothing of it is left. */
@@ -22,6 +23,7 @@ export interface OpenHttp extends Linked<OpenHttp> {
 
 export class HttpShared {
   readonly open = new LinkedSet<OpenHttp>()
+  readonly turnEnd = new TurnEnd()
   readonly uploads: UploadPulse
   readonly updates: Updates
   readonly linkFetches: LinkFetches
