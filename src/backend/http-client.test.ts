@@ -141,7 +141,6 @@ function clientOf(more: { backendTimeout?: number; clientBufferSize?: number } =
       runner: { clientBufferSize },
     },
     deadlines,
-    clock: systemClock,
   })
   closing.push(() => {
     clearInterval(ticks)
@@ -160,7 +159,6 @@ function timedClient(): { client: HttpBackendClient; pass: (ms: number) => void 
       runner: { clientBufferSize: 8192 },
     },
     deadlines,
-    clock: { nowMs: () => nowMs },
   })
   closing.push(() => client.close())
   const pass = (ms: number): void => {

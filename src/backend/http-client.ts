@@ -11,8 +11,7 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { assert } from '../base/assert.js'
 import { byteStringOfText } from '../base/bytes.js'
-import type { Clock } from '../base/clock.js'
-import { DeadlineEntry, type Deadlines } from '../base/deadlines.js'
+import { DeadlineEntry, type Deadlines, TICK_MS } from '../base/deadlines.js'
 import { BACKEND_HEADERS_MAX } from '../base/limits.js'
 import { hasHeader } from '../wire/headers.js'
 import { statusReason } from '../wire/status-reasons.js'
@@ -26,15 +25,12 @@ import type { Pool } from './undici-parts.js'
 export interface HttpBackendClientOptions {
   readonly settings: BackendSettings
   readonly deadlines: Deadlines
-  /** That of the deadlines. */
-  readonly clock: Clock
 }
 
 /** How long a backend may say nothing, and who watches. */
 interface Silence {
   readonly limitMs: number
   readonly deadlines: Deadlines
-  readonly clock: Clock
 }
 
 export class HttpBackendClient implements BackendClient {
@@ -42,9 +38,9 @@ export class HttpBackendClient implements BackendClient {
   readonly #silence: Silence
   #closed = false
 
-  constructor({ settings, deadlines, clock }: HttpBackendClientOptions) {
+  constructor({ settings, deadlines }: HttpBackendClientOptions) {
     this.#pools = new HttpPools(settings)
-    this.#silence = { limitMs: settings.proxy.backendTimeout * 1000, deadlines, clock }
+    this.#silence = { limitMs: settings.proxy.backendTimeout * 1000, deadlines }
   }
 
   request(request: BackendRequest, handler: BackendHandler): BackendExchange {
@@ -77,7 +73,9 @@ function failureKind(error: Error): FailureKind {
  */
 function wholeReason(status: number, reason: string): string {
   const standard = statusReason(status)
-  return standard.endsWith(reason) ? standard : reason
+  if (reason === standard) return standard
+  const phrase = byteStringOfText(reason)
+  return standard.endsWith(phrase) ? standard : phrase
 }
 
 /** One request: BackendExchange to its session, dispatch handler to undici, and the deadline of the backend's silence. */
@@ -91,7 +89,7 @@ class HttpBackendExchange extends DeadlineEntry implements BackendExchange, Disp
   #starting = true
   #bodySent = false
   #headSeen = false
-  /** When bytes were last seen to move. */
+  /** When bytes were last seen to move, at the latest. */
   #movedMs = 0
   /** It is not the backend that we wait for. */
   #isPaused = false
@@ -189,7 +187,7 @@ class HttpBackendExchange extends DeadlineEntry implements BackendExchange, Disp
     this.#moved()
     const headers = new Array<string>(rawHeaders.length)
     for (let index = 0; index < rawHeaders.length; index++) headers[index] = STRINGS.get(rawHeaders[index] as Buffer)
-    this.#handler.handleHead(status, wholeReason(status, byteStringOfText(reason)), headers)
+    this.#handler.handleHead(status, wholeReason(status, reason), headers)
     return true
   }
 
@@ -235,7 +233,7 @@ class HttpBackendExchange extends DeadlineEntry implements BackendExchange, Disp
   }
 
   #moved(): void {
-    this.#movedMs = this.#silence.clock.nowMs()
+    this.#movedMs = this.#silence.deadlines.tickedMs + TICK_MS
   }
 
   /** The upload is not whole, and what there is of it has been taken: its client has a time limit of its own. */

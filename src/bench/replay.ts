@@ -51,7 +51,6 @@ export async function benchReplay(): Promise<void> {
       runner: { clientBufferSize: 8_192 },
     },
     deadlines: new Deadlines(systemClock.nowMs()),
-    clock: systemClock,
   })
   const target = targetOf({ value: `127.0.0.1:${String(port)}`, props: [['over_http', '']] }, () => {})
   const backends: readonly [string, Backend][] = [

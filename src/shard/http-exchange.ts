@@ -78,7 +78,9 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       // First of all: a response without an abort handler ends the process.
       this.#slot = new ResponseSlot(client.res, this)
       const head = copyClientHead(client.res, client.req, client.door, this.#context)
-      this.#client = new ClientRequest(head, this.#context.clock.nowMs(), null)
+      // Told to the log in milliseconds, and otherwise where an upload idles from.
+      const { access, clock, deadlines } = this.#context
+      this.#client = new ClientRequest(head, access === null ? deadlines.tickedMs : clock.nowMs(), null)
       this.#slot.ssl = head.ssl
       this.#context.counters.add('requests')
     } else {

@@ -225,7 +225,6 @@ class Shard {
     const backend = new BackendClients({
       settings,
       deadlines: this.#deadlines,
-      clock: systemClock,
       publish: (items) => {
         this.#tell({ kind: 'publish', items: items.map((item) => encodeBusItem(item)) })
       },

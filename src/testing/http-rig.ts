@@ -199,7 +199,6 @@ export class HttpRig {
     const backend = new BackendClients({
       settings: this.settings,
       deadlines: this.#backendDeadlines,
-      clock,
       publish: () => {},
       zhttp,
     })
