@@ -397,6 +397,24 @@ describe('the hub', () => {
       expect([next.live, lastId()]).toEqual([[true], '3'])
     })
 
+    it('are not those of kept items that nobody waits for any more', async () => {
+      const [poll, waiter] = [new Poll(), new Stream()]
+      poll.onLive = () => {
+        hub.leave(poll)
+      }
+      hub.subscribe(poll, [channel('a')])
+      await turn()
+      hub.subscribe(waiter, [channel('a'), channel('b')])
+      await turn()
+      hub.handleItem('a', () => item('1'))
+      hub.handleBarrier(1)
+      hub.leave(waiter)
+      // It lingers, and the second barrier is not answered yet.
+      hub.handleItem('a', () => item('2'))
+      hub.handleBarrier(2)
+      expect([delivered, lastId()]).toEqual([[], undefined])
+    })
+
     it('what waits for its first receivers is not yet the last that they have got', async () => {
       const poll = new Poll()
       let atLive: string | null | undefined

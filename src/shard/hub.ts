@@ -370,7 +370,9 @@ export class Hub implements ChannelHub {
         continue
       }
       channel.kept--
-      this.#deliver(channel, item)
+      if (channel.subscribers > 0) this.#deliver(channel, item)
+      // Newer ones may have passed by since the last who waited has left.
+      else channel.lastId = undefined
     }
   }
 
