@@ -80,6 +80,24 @@ test('a table with ratios to both bases, a goal that is missed and a server that
   ])
 })
 
+test('a goal that another server sets, missed, met, and with nobody to set it', () => {
+  const proxying: Work = { ...work, goal: { times: 1.5, server: 'nginx' } }
+  const lines = (tackboard: number, nginx: number[]): string[] => {
+    const cells = [
+      cell('tackboard', [measure(tackboard)]),
+      cell(
+        'nginx',
+        nginx.map((cost) => measure(cost)),
+      ),
+    ]
+    return renderTable(cells.map((one) => ({ ...one, work: proxying }))).split('\n')
+  }
+  expect(lines(16, [10])[2]).toBe('fan: one to many; µs of CPU per delivery; goal ≤ 1.5 × nginx')
+  expect(lines(16, [10])[3]).toContain('above its goal')
+  expect(lines(15, [10])[3]).not.toContain('above its goal')
+  expect(lines(16, [])[3]).not.toContain('above its goal')
+})
+
 test('no ratio where there is nothing to compare with', () => {
   expect(renderTable([cell('nats', [measure(1)])])).not.toContain('×')
   expect(renderTable([cell('nats', [measure(1)]), cell('uws', [measure(-1)])])).not.toContain('×')

@@ -20,8 +20,7 @@ export function renderTable(cells: readonly Cell[]): string {
   const titles = new Map<number, string>()
   for (const work of new Set(cells.map((cell) => cell.work))) {
     const ofWork = cells.filter((cell) => cell.work === work)
-    const goal = work.goal === undefined ? '' : `; goal ≤ ${work.goal} ${work.costUnit}`
-    titles.set(rows.length, `${work.name}: ${work.title}; ${costName(work)}${goal}`)
+    titles.set(rows.length, `${work.name}: ${work.title}; ${costName(work)}${goalText(work)}`)
     for (const cell of ofWork) rows.push(rowOf(cell, ofWork))
   }
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length))) ?? []
@@ -54,7 +53,7 @@ function rowOf({ work, server, measures, failure }: Cell, ofWork: readonly Cell[
   const words = [
     ...(failure === null ? [] : [`FAILED: ${failure}`]),
     ...faults.map((fault) => `FAULT: ${fault}`),
-    ...(server === 'tackboard' && work.goal !== undefined && cost > work.goal ? ['above its goal'] : []),
+    ...(server === 'tackboard' && cost > goalCost(work, ofWork) ? ['above its goal'] : []),
     ...remarks,
   ]
   return [
@@ -69,6 +68,18 @@ function rowOf({ work, server, measures, failure }: Cell, ofWork: readonly Cell[
     clientCores === null ? '' : clientCores.toFixed(2),
     words.join('; '),
   ]
+}
+
+function goalText({ goal, costUnit }: Work): string {
+  if (goal === undefined) return ''
+  return `; goal ≤ ${typeof goal === 'number' ? `${goal} ${costUnit}` : `${goal.times} × ${goal.server}`}`
+}
+
+/** In the unit of the cost. Infinite: there is no goal, or nothing that sets it. */
+function goalCost({ goal }: Work, ofWork: readonly Cell[]): number {
+  if (goal === undefined || typeof goal === 'number') return goal ?? Infinity
+  const beside = costOf(goal.server, ofWork)
+  return beside === null ? Infinity : goal.times * beside
 }
 
 function costOf(server: ServerName, cells: readonly Cell[]): number | null {

@@ -43,6 +43,12 @@ export interface Measure {
 
 export type CostUnit = 'µs' | 'KB' | 'ms'
 
+/** A goal that another server sets in the same run. */
+export interface GoalBeside {
+  readonly times: number
+  readonly server: ServerName
+}
+
 export interface Work {
   readonly name: string
   /** Works of one family are chosen together: growth-100 and growth-1000 by `growth`. */
@@ -51,8 +57,8 @@ export interface Work {
   readonly unit: string
   readonly costUnit: CostUnit
   readonly servers: readonly ServerName[]
-  /** What Tackboard's cost should be at most. */
-  readonly goal?: number
+  /** What Tackboard's cost should be at most: in the unit of the cost, or beside another server. */
+  readonly goal?: number | GoalBeside
   /** Takes minutes to set up: left out by --quick unless it is asked for by its name. */
   readonly long?: boolean
   run(kind: ServerKind, environment: Environment): Promise<Measure>
