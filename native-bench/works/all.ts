@@ -149,7 +149,7 @@ export const WORKS: readonly Work[] = [
     }),
     family: 'growth',
     title: `1 channel, ${connections.toLocaleString('en')} WebSockets, 64 B, saturated`,
-    servers: ['tackboard', 'uws'],
+    servers: ['tackboard', 'uws', 'nchan', 'nats'],
     long: connections > 4_000,
   })),
   ...GROWTH_CHANNELS.map((channels): Work => {
