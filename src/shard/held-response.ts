@@ -227,11 +227,11 @@ export class HeldResponse
     const { crossOrigin, options, record } = this.#start
     const isEarly = outcome === 'error' && !this.#isHolding
     const shown = isEarly ? crossOrigin?.error(answer) : crossOrigin?.held(answer)
-    this.#stopHolding()
+    // A client that has the answer and asks for the metrics must not find its hold counted still.
+    this.#leave()
     const bytes = writeAnswer(this.#slot, shown ?? answer, options)
     this.#slot.traffic?.wholeAnswer(shown ?? answer, bytes)
     reportAccess(this.#shared.context, record, (shown ?? answer).status, bytes, outcome)
-    this.#leave()
   }
 
   #retry(): void {
@@ -253,17 +253,10 @@ export class HeldResponse
     if (this.#start.gone !== null) tellGone(this.#shared.context, this.#start.gone)
   }
 
-  /** Ahead of the answer: a client that has it and asks for the metrics must not find its hold counted still. */
-  #stopHolding(): void {
-    if (!this.#isHolding) return
-    this.#isHolding = false
-    this.#shared.context.counters.add('response_holds', -1)
-  }
-
   #end(): void {
     this.#isEnded = true
     const { hub, deadlines, counters } = this.#shared.context
-    this.#stopHolding()
+    if (this.#isHolding) counters.add('response_holds', -1)
     if (this.#isQueued) this.#shared.updates.delete(this)
     counters.add('updatable_holds', -1)
     this.#filtered?.leave()

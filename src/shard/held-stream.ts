@@ -380,27 +380,20 @@ export class HeldStream extends DeadlineEntry implements LinkedStream, SlotOwner
   #finish(): void {
     if (!this.#slot.isOpen) return
     const { res } = this.#slot
-    this.#stopHolding()
+    // A client that sees the end and asks for the metrics must not find its hold counted still.
+    this.#leave()
     this.#slot.ending()
     res.cork(() => {
       res.end()
     })
     this.#slot.ended()
-    this.#leave()
-  }
-
-  /** Ahead of the end: a client that sees it and asks for the metrics must not find its hold counted still. */
-  #stopHolding(): void {
-    if (!this.#isHolding) return
-    this.#isHolding = false
-    this.#shared.context.counters.add('stream_holds', -1)
   }
 
   #leave(): void {
     if (this.#isEnded) return
     this.#isEnded = true
     const { hub, deadlines, counters } = this.#shared.context
-    this.#stopHolding()
+    if (this.#isHolding) counters.add('stream_holds', -1)
     this.#filtered?.leave()
     hub.leave(this)
     deadlines.clear(this)

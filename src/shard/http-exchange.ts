@@ -41,10 +41,8 @@ import type { AtTurnEnd } from './turn-end.js'
 const State = {
   /** The backend has not answered. */
   Requesting: 'requesting',
-  /** Its head is there and nothing has been written: the rest may come within this turn. */
+  /** Its head is there and nothing has been written: the rest may come, or has come, within this turn. */
   Answered: 'answered',
-  /** All of it is there, and goes to the client at the end of this turn. */
-  Whole: 'whole',
   /** Its body goes to the client as it comes. */
   Relaying: 'relaying',
   /** A GRIP answer is kept until it is whole. */
@@ -184,7 +182,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   // From the backend.
 
   handleHead(status: number, reason: string, headers: string[]): void {
-    try {
+    this.#guard(() => {
       this.#received.head = { status, reason, headers }
       this.#slot.traffic?.serverAnswer(this.#received.head)
       const verdict = (this.#client.session as HttpSession).handleHead(headers, this.#client.isKept)
@@ -196,9 +194,7 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
       this.#state = State.Answered
       // A small answer comes whole within the turn, and is then written in one go.
       this.#awaitTurnEnd()
-    } catch (error) {
-      this.fail(error)
-    }
+    })
   }
 
   handleData(chunk: Buffer): boolean {
@@ -212,13 +208,12 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
   }
 
   handleEnd(): void {
-    try {
+    this.#guard(() => {
       this.#client.backend = null
       this.#isWhole = true
       this.#context.counters.add('backend_ok')
       switch (this.#state) {
         case State.Answered:
-          this.#state = State.Whole
           return this.#awaitTurnEnd()
         case State.Relaying:
           return this.#endRelay()
@@ -229,23 +224,19 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
           if (!(this.#writer as HttpWriter).isPending) this.#decideStreamed()
           return
         case State.Requesting:
-        case State.Whole:
         case State.Ended:
           return
       }
-    } catch (error) {
-      this.fail(error)
-    }
+    })
   }
 
   handleTurnEnd(): void {
     this.#awaitsTurnEnd = false
-    try {
-      if (this.#state === State.Whole) this.#relayWhole()
-      else if (this.#state === State.Answered) this.#startRelay()
-    } catch (error) {
-      this.fail(error)
-    }
+    if (this.#state !== State.Answered) return
+    this.#guard(() => {
+      if (this.#isWhole) this.#relayWhole()
+      else this.#startRelay()
+    })
   }
 
   handleFailure(failure: BackendFailure): void {
@@ -266,7 +257,6 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         case State.Streaming:
           appendFailure(this.#client.session as HttpSession, this.#writer as HttpWriter, proxyFailed(null))
           return this.#cutRelay()
-        case State.Whole:
         case State.Ended:
           return
       }
@@ -346,7 +336,6 @@ export class HttpExchange implements SlotOwner, BackendHandler, OpenHttp, Pulsed
         this.#received.add(chunk)
         return this.#received.bodyBytes <= GRIP_RESPONSE_BYTES_MAX || this.#overflow()
       case State.Requesting:
-      case State.Whole:
       case State.Ended:
         return true
     }

@@ -12,7 +12,6 @@ export interface AtTurnEnd {
 
 export class TurnEnd {
   #due: AtTurnEnd[] = []
-  #spare: AtTurnEnd[] = []
 
   /** What is added while others have their turn end is for the next one. */
   add(entry: AtTurnEnd): void {
@@ -21,9 +20,7 @@ export class TurnEnd {
 
   readonly #run = (): void => {
     const due = this.#due
-    this.#due = this.#spare
+    this.#due = []
     for (const entry of due) entry.handleTurnEnd()
-    due.length = 0
-    this.#spare = due
   }
 }
